@@ -1,0 +1,94 @@
+"""Everything restain raises on purpose, as one tree; each error says what is wrong and what mends it.
+
+::
+
+    RestainError
+    ├── InputError            what the user gave cannot be used
+    │   ├── SlideError        a slide or image cannot be opened or read
+    │   ├── ScaleError        micrometres per pixel are missing or implausible
+    │   ├── ConfigError       a configuration has an unknown, missing or contradicting value
+    │   ├── DataError         training or evaluation images do not fit together
+    │   └── BundleError       a model bundle is missing, incomplete, tampered with or does not fit the input
+    ├── OutputError           a result cannot be written
+    ├── TrainingError         training cannot go on
+    └── MissingExtraError     an optional dependency is not installed
+
+    RestainWarning            something was done, but the user should know
+"""
+
+from typing import final
+
+
+class RestainError(Exception):
+    """The root: catch it to catch everything restain raises on purpose.
+
+    Args:
+        problem: what is wrong and where, without a full stop at the end.
+        fix: what the user can do about it, as an imperative, without a full stop.
+    """
+
+    def __init__(self, problem: str, *, fix: str) -> None:
+        super().__init__(problem, fix)
+        self.problem = problem
+        self.fix = fix
+
+    def __str__(self) -> str:
+        """Return one sentence: the problem, then the fix."""
+        return f"{self.problem}: {self.fix}."
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the trip between worker processes (the fix is a keyword)."""
+        return (_rebuild, (type(self), self.problem, self.fix))
+
+
+def _rebuild(kind: type[RestainError], problem: str, fix: str) -> RestainError:
+    return kind(problem, fix=fix)
+
+
+class InputError(RestainError):
+    """What the user gave cannot be used."""
+
+
+@final
+class SlideError(InputError):
+    """A slide or image cannot be opened or read."""
+
+
+@final
+class ScaleError(InputError):
+    """Micrometres per pixel are missing or implausible."""
+
+
+@final
+class ConfigError(InputError):
+    """A configuration has an unknown, missing or contradicting value."""
+
+
+@final
+class DataError(InputError):
+    """Training or evaluation images do not fit together."""
+
+
+@final
+class BundleError(InputError):
+    """A model bundle is missing, incomplete, tampered with or does not fit the input."""
+
+
+@final
+class OutputError(RestainError):
+    """A result cannot be written."""
+
+
+@final
+class TrainingError(RestainError):
+    """Training cannot go on."""
+
+
+@final
+class MissingExtraError(RestainError):
+    """An optional dependency is not installed."""
+
+
+@final
+class RestainWarning(UserWarning):
+    """Something was done, but the user should know."""

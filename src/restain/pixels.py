@@ -1,0 +1,61 @@
+"""The one place where stored pixels (H, W, C integers) become network pixels (C, H, W floats in [-1, 1]), and back.
+
+Both directions are NumPy; a batch is the stack of its images.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restain.errors import DataError
+
+Image = NDArray[Any]
+"""A stored image: (H, W, C), uint8 or uint16."""
+
+Planes = NDArray[np.float32]
+"""A network image: (C, H, W), float32, nominally in [-1, 1]."""
+
+
+def planes_from_image(image: Image) -> Planes:
+    """Map 0 .. 255 (uint8) or 0 .. 65535 (uint16) to [-1, 1], channels first.
+
+    Args:
+        image: (H, W, C), uint8 or uint16.
+
+    Returns:
+        (C, H, W) float32, contiguous.
+
+    Raises:
+        DataError: another shape or type.
+    """
+    if image.ndim != 3 or image.dtype not in (np.uint8, np.uint16):
+        raise DataError(
+            f"an image of shape {image.shape} and type {image.dtype} is not (H, W, C) of uint8 or uint16",
+            fix="convert it to 8 or 16 bits with a channel axis at the end",
+        )
+    half = np.float32(np.iinfo(image.dtype).max / 2)
+    return np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32) / half - np.float32(1)
+
+
+def image_from_planes(planes: Planes) -> NDArray[np.uint8]:
+    """Map [-1, 1] to 0 .. 255 with rounding, clipping what lies outside, channels last.
+
+    Args:
+        planes: (C, H, W) float.
+
+    Returns:
+        (H, W, C) uint8.
+
+    Raises:
+        DataError: another shape, or values that are not finite.
+    """
+    if planes.ndim != 3:
+        raise DataError(f"planes of shape {planes.shape} are not (C, H, W)", fix="pass one image at a time")
+    if not np.isfinite(planes).all():
+        raise DataError(
+            "an image holds values that are not finite",
+            fix="run the model in float32 (--precision fp32); if it stays, the weights are damaged",
+        )
+    levels = np.rint((planes.transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5)
+    return np.ascontiguousarray(levels, dtype=np.uint8)
