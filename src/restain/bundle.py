@@ -1,0 +1,244 @@
+"""A model bundle: a folder with ``card.yaml`` and ``weights.safetensors``. Readable, diffable, checked, never pickled.
+
+The card says all one must know to use the model (stains, channels, scale, tile), to rebuild it (method and options), to
+trust it (training data, metrics, SHA-256 of every file) and to share it (licence).
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import safetensors.torch
+import torch
+import yaml
+from safetensors import SafetensorError
+
+from restain import __version__
+from restain.config import Config, dump_config, parse_config
+from restain.diffusion import Sampling
+from restain.errors import BundleError, OutputError
+from restain.geometry import Mpp
+from restain.methods import Method, build_method
+
+CARD = "card.yaml"
+WEIGHTS = "weights.safetensors"
+SHIPPED = Path(__file__).parent / "bundles"
+"""Bundles that come with the package."""
+
+
+@final
+class Stain(Config):
+    """One side of the translation."""
+
+    name: str
+    """What pathologists call it, for example H&E or Ki67."""
+    channels: tuple[str, ...] = ("red", "green", "blue")
+    """Channels of its images, in order."""
+    background: int = 255
+    """Value of empty glass, 0 to 255: white in transmitted light, 0 in fluorescence."""
+
+
+@final
+class Card(Config):
+    """What stands in ``card.yaml``."""
+
+    name: str
+    """The bundle's own name."""
+    summary: str
+    """What it does, in one sentence."""
+    source: Stain
+    """What it takes."""
+    target: Stain
+    """What it makes."""
+    mpp: float | None
+    """Micrometres per pixel it was trained at; None where the training images state no scale (pixels as they are)."""
+    tile: int
+    """Side of the tiles the network sees, in pixels."""
+    halo: int
+    """Width of the border of a tile that serves as context and blending zone, in pixels."""
+    sampling: Sampling
+    """Sampler and steps unless asked otherwise."""
+    method: str
+    """Its name in the catalogue."""
+    method_config: dict[str, Any]
+    """Options of the method."""
+    training: dict[str, Any]
+    """Data, images seen, seed, command: enough to train it again."""
+    metrics: dict[str, float]
+    """What was measured on held-out data, and named so that nobody can misread it."""
+    licence: str
+    """Licence of the weights."""
+    restain: str = __version__
+    """Version that wrote the bundle."""
+    files: dict[str, str] = {}
+    """SHA-256 of every other file in the folder."""
+
+
+@final
+@dataclass(frozen=True)
+class Model:
+    """A bundle in memory.
+
+    Attributes:
+        card: what the bundle says of itself.
+        method: the networks, in evaluation mode.
+    """
+
+    card: Card
+    method: Method
+
+    @property
+    def mpp(self) -> Mpp | None:
+        """Scale it works at."""
+        return Mpp.square(self.card.mpp) if self.card.mpp is not None else None
+
+
+def save_bundle(folder: Path, card: Card, method: Method) -> None:
+    """Write a bundle; an existing one is replaced as a whole, at the end.
+
+    Weights are stored as float16, whose rounding (2^-11) is below the bfloat16 (2^-9) that networks run in.
+
+    Args:
+        folder: where the bundle goes.
+        card: its ``files`` are filled in here.
+        method: whose weights are saved.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    fresh = folder.with_name(f"{folder.name}.partial")
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        weights = {name: value.detach().cpu().half().contiguous() for name, value in method.state_dict().items()}
+        safetensors.torch.save_file(weights, fresh / WEIGHTS)
+        stamped = card.model_copy(update={"files": {WEIGHTS: _sha256(fresh / WEIGHTS)}})
+        (fresh / CARD).write_text(dump_config(stamped), encoding="utf-8")
+        if folder.exists():
+            previous = folder.with_name(f"{folder.name}.previous")
+            shutil.rmtree(previous, ignore_errors=True)
+            folder.rename(previous)
+            fresh.rename(folder)
+            shutil.rmtree(previous)
+        else:
+            fresh.rename(folder)
+    except OSError as error:
+        raise OutputError(
+            f"bundle {folder} cannot be written ({error.strerror})", fix="free space there or choose another folder"
+        ) from error
+
+
+def load_card(folder: Path) -> Card:
+    """Read the card of a bundle without its weights.
+
+    Raises:
+        BundleError: there is no card.
+        ConfigError: the card is malformed.
+    """
+    path = folder / CARD
+    if not path.is_file():
+        raise BundleError(
+            f"{folder} is not a model bundle (it has no {CARD})",
+            fix="pass a folder that `restain train` wrote, or a name from `restain models`",
+        )
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} cannot be read", fix="fetch the bundle again from its source") from error
+    return parse_config(Card, tree, str(path))
+
+
+def load_bundle(folder: Path) -> Model:
+    """Read and verify a bundle.
+
+    Raises:
+        BundleError: missing card or weights, a file whose checksum differs, a file the card does not name, or weights
+            that do not belong to the method.
+        ConfigError: the card is malformed.
+    """
+    card = load_card(folder)
+    _verify(folder, card)
+    method = build_method(
+        card.method,
+        card.method_config,
+        source_channels=len(card.source.channels),
+        target_channels=len(card.target.channels),
+    )
+    try:
+        weights = safetensors.torch.load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise BundleError(
+            f"{folder / WEIGHTS} is not a safetensors file", fix="fetch the bundle again from its source"
+        ) from error
+    expected = method.state_dict()
+    odd = sorted(
+        name for name in expected.keys() | weights.keys() if _shape(expected, name) != _shape(weights, name)
+    )
+    if odd:
+        raise BundleError(
+            f"weights in {folder} do not belong to its method ({len(odd)} tensors differ, the first is {odd[0]})",
+            fix="use the card that was saved with these weights",
+        )
+    method.load_state_dict({name: value.to(expected[name].dtype) for name, value in weights.items()})
+    return Model(card, method.eval().requires_grad_(False))
+
+
+def find_bundle(name: str) -> Path:
+    """Turn a path, or the name of a bundle on this machine, into a folder.
+
+    Raises:
+        BundleError: nothing of this name is there.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    known = {folder.name: folder for folder in bundles()}
+    if name not in known:
+        raise BundleError(
+            f"there is no model {name!r}",
+            fix=f"pass the folder of a bundle, or one of: {', '.join(sorted(known)) or 'none is installed'}",
+        )
+    return known[name]
+
+
+def bundles() -> Iterator[Path]:
+    """Yield the folders of all bundles on this machine: in ``$RESTAIN_MODELS``, in the user's data, and shipped."""
+    data = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "restain"
+    places = [Path(place) for place in os.environ.get("RESTAIN_MODELS", "").split(os.pathsep) if place]
+    for place in [*places, data, SHIPPED]:
+        if place.is_dir():
+            yield from sorted(card.parent for card in place.glob(f"*/{CARD}"))
+
+
+def _verify(folder: Path, card: Card) -> None:
+    present = {path.name for path in folder.iterdir()} - {CARD}
+    named = set(card.files)
+    if WEIGHTS not in named or named - present:
+        missing = sorted((named | {WEIGHTS}) - present)
+        raise BundleError(
+            f"bundle {folder} lacks {', '.join(missing) or f'the checksum of {WEIGHTS}'}",
+            fix="fetch the bundle again from its source",
+        )
+    if present - named:
+        raise BundleError(
+            f"bundle {folder} holds files its card does not name ({', '.join(sorted(present - named))})",
+            fix="remove them, or fetch the bundle again from its source",
+        )
+    for name, digest in card.files.items():
+        if _sha256(folder / name) != digest:
+            raise BundleError(
+                f"{folder / name} was changed or damaged (its SHA-256 is not the card's)",
+                fix="fetch the bundle again from its source",
+            )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _shape(tensors: Mapping[str, torch.Tensor], name: str) -> torch.Size | None:
+    return tensors[name].shape if name in tensors else None

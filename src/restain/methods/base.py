@@ -1,0 +1,84 @@
+"""The contract of a method: everything training, slides and metrics need to know of it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, final
+
+import torch
+from torch import Tensor, nn
+
+from restain.config import Config
+from restain.diffusion import Noise, Sampling
+
+
+@final
+@dataclass(frozen=True)
+class Batch:
+    """Training pairs.
+
+    Attributes:
+        source: (B, source channels, H, W) in [-1, 1].
+        target: (B, target channels, H, W) in [-1, 1].
+    """
+
+    source: Tensor
+    target: Tensor
+
+    def to(self, device: torch.device) -> Self:
+        """Return the batch on a device, in the memory layout that convolutions like."""
+        moved = (
+            plane.to(device, non_blocking=True, memory_format=torch.channels_last)
+            for plane in (self.source, self.target)
+        )
+        return type(self)(*moved)
+
+
+class Method(nn.Module, ABC):
+    """A way to turn one stain into another; a subclass is one file and one line in the catalogue.
+
+    It is built as ``Kind(config, source_channels=..., target_channels=...)``. ``losses`` trains it, ``stain`` applies
+    it, and nothing else of it is known to the rest of the house.
+    """
+
+    config_type: ClassVar[type[Config]]
+    """The options, as they stand under ``method.config`` in a training configuration and in a bundle's card."""
+    summary: ClassVar[str]
+    """One sentence for ``restain models`` and ``restain cite``."""
+    citation: ClassVar[str]
+    """BibTeX of the paper behind the method."""
+    samples: ClassVar[bool]
+    """Whether it draws from a distribution (and so has a sampler and steps), or computes one answer."""
+    multiple: int
+    """Sides of the images it takes must be multiples of this."""
+
+    @abstractmethod
+    def __init__(self, config: Any, *, source_channels: int, target_channels: int) -> None:
+        """Build the networks with fresh weights."""
+        super().__init__()
+
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        """Return the parameters of each player; the players take turns in every step (a GAN has two)."""
+        return {"model": list(self.parameters())}
+
+    @abstractmethod
+    def losses(self, player: str, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the named terms, each a scalar, whose sum this player minimises.
+
+        Args:
+            player: whose turn it is; a key of ``players()``.
+            batch: the pairs.
+            generator: the only source of randomness; on the device of the batch.
+        """
+
+    @abstractmethod
+    def stain(self, source: Tensor, noise: Noise, sampling: Sampling) -> Tensor:
+        """Stain a batch of images.
+
+        Args:
+            source: (B, source channels, H, W) in [-1, 1], sides multiples of ``multiple``.
+            noise: where the method's random numbers come from.
+            sampling: which sampler and how many steps; of no effect where ``samples`` is false.
+
+        Returns:
+            (B, target channels, H, W), nominally in [-1, 1], float32.
+        """

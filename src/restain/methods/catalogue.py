@@ -1,0 +1,37 @@
+"""Every method by its name. To add one: write its file, add its line."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from restain.config import parse_config
+from restain.errors import ConfigError
+from restain.methods.base import Method
+from restain.methods.conditional import Conditional
+from restain.methods.regression import Regression
+
+METHODS: Mapping[str, type[Method]] = {
+    "conditional": Conditional,
+    "regression": Regression,
+}
+
+
+def find_method(name: str) -> type[Method]:
+    """Return the class of a method.
+
+    Raises:
+        ConfigError: no method has this name.
+    """
+    if name not in METHODS:
+        raise ConfigError(f"there is no method {name!r}", fix=f"choose one of {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def build_method(name: str, options: Mapping[str, Any], *, source_channels: int, target_channels: int) -> Method:
+    """Build a method with fresh weights from its name and plain options.
+
+    Raises:
+        ConfigError: unknown method, or options that do not fit it.
+    """
+    kind = find_method(name)
+    config = parse_config(kind.config_type, options, f"options of method {name!r}")
+    return kind(config, source_channels=source_channels, target_channels=target_channels)

@@ -1,0 +1,103 @@
+"""The configuration of a training run: everything ``restain train`` needs to know."""
+
+from pathlib import Path
+from typing import Any, Literal, Self, final
+
+from pydantic import Field, model_validator
+
+from restain.bundle import Stain
+from restain.config import Config
+from restain.data import DataConfig
+from restain.diffusion import Sampling
+
+
+@final
+class MethodChoice(Config):
+    """Which method, with which options."""
+
+    name: str
+    """Name in the catalogue (`restain cite` lists them)."""
+    config: dict[str, Any] = {}
+    """Its options; unknown ones are refused."""
+
+
+@final
+class Course(Config):
+    """How training proceeds; amounts are counted in images (crops) seen by all processes together."""
+
+    images: int
+    """Length of the training."""
+    batch: int = 8
+    """Crops per step and process."""
+    crop: int = 128
+    """Side of the crops in pixels; the tile used later may be larger."""
+    rate: float = 2e-4
+    """Peak learning rate of AdamW; 1e-4 to 5e-4 suits UNets from 100 M down to 1 M parameters."""
+    warm_up: int = 2_000
+    """Images over which the rate rises from zero; Adam's second moments need about that long."""
+    decay: Literal["constant", "cosine"] = "cosine"
+    """Falling to zero at the end gains quality in short runs; the papers keep the rate constant."""
+    weight_decay: float = 0.0
+    """Of AdamW."""
+    clip: float = 1.0
+    """Largest norm of the gradient; rare hard batches must not throw the weights."""
+    average: int = 10_000
+    """Half-life of the moving average of weights, shortened early on to 5 % of the images seen (Karras et al. 2024)."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """bf16 autocast is twice as fast on recent CPUs and GPUs; fp16 is not offered, it is unusable on CPUs."""
+    workers: int = 0
+    """Processes that prepare batches ahead; 0 suits images that fit in memory."""
+    log_every: int = 800
+    """Images between lines of the log."""
+    checkpoint_every: int = 8_000
+    """Images between checkpoints: what a kill can cost at most."""
+    picture_every: int = 16_000
+    """Images between sample pictures and held-out losses."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if min(self.images, self.batch, self.crop, self.log_every, self.checkpoint_every, self.picture_every) < 1:
+            raise ValueError("images, batch, crop and the *_every intervals must be at least 1")
+        if self.checkpoint_every % self.log_every or self.picture_every % self.log_every:
+            raise ValueError("checkpoint_every and picture_every must be multiples of log_every")
+        return self
+
+
+@final
+class Use(Config):
+    """How the finished model is meant to be applied; goes into its card."""
+
+    tile: int = 576
+    """Side of the tiles the network will see: larger ones waste less on the halo, smaller ones need less memory."""
+    halo: int = 32
+    """Border of a tile that serves as context and blending zone."""
+    sampling: Sampling = Sampling()
+    """Sampler and steps unless asked otherwise."""
+
+
+@final
+class TrainConfig(Config):
+    """Everything a run depends on."""
+
+    name: str
+    """Name of the bundle it makes."""
+    summary: str = ""
+    """What the bundle does, in one sentence."""
+    licence: str = "unstated"
+    """Licence of the weights; the training data may demand one."""
+    out: Path
+    """Folder of the run: log, checkpoints, pictures, bundle."""
+    seed: int = 0
+    """Seed of weights, batches and noise."""
+    source: Stain
+    """What the model takes."""
+    target: Stain
+    """What it makes."""
+    data: DataConfig
+    """Where pairs come from."""
+    method: MethodChoice
+    """What is trained."""
+    training: Course
+    """How."""
+    use: Use = Field(default_factory=Use)
+    """How it will be applied."""

@@ -1,0 +1,172 @@
+"""The training loop: players take turns, progress is counted in images, and the same call resumes."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn, optim
+
+from restain.bundle import save_bundle
+from restain.data import Crops, batches, make_pairs
+from restain.errors import TrainingError
+from restain.methods import Batch, Method
+from restain.training.average import WeightAverage
+from restain.training.checkpoint import Training, load_checkpoint, save_checkpoint
+from restain.training.config import Course, TrainConfig
+from restain.training.log import RunLog
+from restain.training.preview import held_out_batch, held_out_losses, save_samples
+from restain.training.run import check_pairs, claim_folder, new_method, write_card
+
+
+@final
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands, yielded whenever a line goes to the log.
+
+    Attributes:
+        images: images seen.
+        total: images in the whole training.
+        values: what was logged: losses by name, rate, images per second.
+    """
+
+    images: int
+    total: int
+    values: dict[str, float]
+
+
+def fit(config: TrainConfig) -> Iterator[Progress]:
+    """Train, resuming from the newest checkpoint in ``config.out``, and leave a bundle in ``config.out / "bundle"``.
+
+    Every random number depends on the seed, the process and the images seen, so a run that was killed gives the same
+    losses as one that was not. Several processes (``torchrun``) share each step; their gradients are averaged.
+
+    Yields:
+        progress, at every line of the log; the caller only has to drain it.
+
+    Raises:
+        ConfigError: the folder holds a run with another configuration, or the crop does not fit the network.
+        DataError: the pairs do not fit together or do not fit the stains named.
+        TrainingError: the loss is not finite.
+        OutputError: the disk is full or cannot be written.
+    """
+    course = config.training
+    accelerator = Accelerator(mixed_precision="bf16" if course.precision == "bf16" else "no")
+    if accelerator.is_main_process:
+        claim_folder(config)
+    accelerator.wait_for_everyone()
+
+    train, held_out = make_pairs(config.data, "train"), make_pairs(config.data, "held_out")
+    check_pairs(config, train)
+    method = new_method(config).to(accelerator.device)
+    average = WeightAverage(method, course.average)
+    optimisers: dict[str, optim.Optimizer] = {
+        player: optim.AdamW(parameters, lr=course.rate, weight_decay=course.weight_decay)
+        for player, parameters in method.players().items()
+    }
+    training = Training(method, average.state, optimisers)
+    seen = load_checkpoint(config.out / "checkpoints", training)
+    log = RunLog(config.out, seen=seen) if accelerator.is_main_process else None
+    shown = held_out_batch(Crops(held_out, course.crop, config.seed)).to(accelerator.device)
+
+    step_images = course.batch * accelerator.num_processes
+    stream = batches(
+        Crops(train, course.crop, config.seed),
+        course.batch,
+        start=seen,
+        rank=accelerator.process_index,
+        world=accelerator.num_processes,
+        workers=course.workers,
+    )
+    sums: dict[str, float] = {}
+    steps, clock = 0, time.monotonic()
+    while seen < course.images:
+        losses = _step(accelerator, config, method, optimisers, next(stream), seen)
+        sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
+        before, seen, steps = seen, seen + step_images, steps + 1
+        average.update(method, seen=seen, batch=step_images)
+
+        last = seen >= course.images
+        if last or _crossed(course.log_every, before, seen):
+            values = {name: total / steps for name, total in sums.items()} | {"rate": _rate(course, before)}
+            values["images_per_second"] = steps * step_images / (time.monotonic() - clock)
+            if log and (last or _crossed(course.picture_every, before, seen)):
+                with average.applied_to(method), torch.no_grad(), accelerator.autocast():
+                    values |= held_out_losses(method, shown, _generator(accelerator.device, config.seed))
+                    save_samples(config.out / "samples" / f"{seen:012d}.png", method, shown, config)
+            if log:
+                log.write(seen, values)
+            sums, steps, clock = {}, 0, time.monotonic()
+            yield Progress(min(seen, course.images), course.images, values)
+        if log and (last or _crossed(course.checkpoint_every, before, seen)):
+            save_checkpoint(config.out / "checkpoints", training, seen)
+
+    if log:
+        log.close()
+        with average.applied_to(method):
+            save_bundle(config.out / "bundle", write_card(config, seen), method)
+    accelerator.end_training()
+
+
+def _step(
+    accelerator: Accelerator,
+    config: TrainConfig,
+    method: Method,
+    optimisers: dict[str, optim.Optimizer],
+    batch: Batch,
+    seen: int,
+) -> dict[str, float]:
+    """Let every player take its turn, with gradients averaged over processes; return the losses by name."""
+    batch = batch.to(accelerator.device)
+    values: dict[str, float] = {}
+    for turn, (player, parameters) in enumerate(method.players().items()):
+        generator = _generator(accelerator.device, config.seed, accelerator.process_index, seen, turn)
+        with accelerator.autocast():
+            losses = method.losses(player, batch, generator)
+        loss = torch.stack(list(losses.values())).sum()
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss is not finite after {seen} images; the last checkpoint is intact",
+                fix="run again with a lower training.rate, or with training.precision=fp32",
+            )
+        optimiser = optimisers[player]
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if accelerator.num_processes > 1:
+            _share_gradients(accelerator, parameters)
+        nn.utils.clip_grad_norm_(parameters, config.training.clip)
+        for group in optimiser.param_groups:
+            group["lr"] = _rate(config.training, seen)
+        optimiser.step()
+        values |= {f"{player}.{name}": value.item() for name, value in losses.items()}
+    return values
+
+
+def _share_gradients(accelerator: Accelerator, parameters: list[nn.Parameter]) -> None:
+    """Average gradients over processes in one reduction, which any player and any unused parameter can take part in."""
+    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
+    flat: Tensor = accelerator.reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduction="mean")
+    for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+        parameter.grad = part.view_as(parameter)
+
+
+def _rate(course: Course, seen: int) -> float:
+    """Return the learning rate: linear warm-up, then constant or a half cosine down to zero."""
+    warm = min(1.0, (seen + 1) / max(1, course.warm_up))
+    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, seen / course.images))) if course.decay == "cosine" else 1.0
+    return course.rate * warm * fall
+
+
+def _generator(device: torch.device, *key: int) -> torch.Generator:
+    """Return a generator that depends on the key alone; layers with randomness of their own (dropout) follow it too."""
+    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    torch.manual_seed(seed)
+    return torch.Generator(device).manual_seed(seed)
+
+
+def _crossed(interval: int, before: int, now: int) -> bool:
+    return before // interval != now // interval

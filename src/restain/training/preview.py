@@ -1,0 +1,45 @@
+"""What a run shows of itself: held-out losses and sample pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image as Pillow
+from torch import Tensor
+
+from restain.data import Crops
+from restain.diffusion import RandomNoise
+from restain.methods import Batch, Method
+from restain.pixels import image_from_planes
+from restain.training.config import TrainConfig
+
+SHOWN = 8
+"""Held-out crops per picture and held-out loss."""
+
+
+def held_out_batch(crops: Crops) -> Batch:
+    """Return the same few held-out crops at every call."""
+    sources, targets = zip(*(crops[number] for number in range(SHOWN)), strict=True)
+    return Batch(torch.stack(sources), torch.stack(targets))
+
+
+def held_out_losses(method: Method, batch: Batch, generator: torch.Generator) -> dict[str, float]:
+    """Return the losses of every player on held-out crops, by name."""
+    return {
+        f"held_out.{player}.{name}": value.item()
+        for player in method.players()
+        for name, value in method.losses(player, batch, generator).items()
+    }
+
+
+def save_samples(path: Path, method: Method, batch: Batch, config: TrainConfig) -> None:
+    """Save a picture with one row per held-out crop: source, virtual, real. Only the first three channels show."""
+    virtual = method.stain(batch.source, RandomNoise(range(SHOWN)), config.use.sampling)
+    columns = [_column(planes) for planes in (batch.source, virtual, batch.target)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Pillow.fromarray(np.concatenate(columns, axis=1)).save(path)
+
+
+def _column(planes: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    shown = planes[:, :3] if planes.shape[1] >= 3 else planes[:, :1].expand(-1, 3, -1, -1)
+    return np.concatenate([image_from_planes(image) for image in shown.float().cpu().numpy()])
