@@ -9,6 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "restain"
 
 ROWS = (  # from the top; a module imports only from rows below its own
+    {"__main__"},
     {"cli"},
     {"demo", "doctor"},
     {"reports", "viewer"},
