@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from restain import __version__
+from restain.cli.doctor import doctor
 from restain.cli.train import train
 from restain.errors import RestainError, RestainWarning
 
@@ -36,6 +37,7 @@ def frame(
 
 
 app.command()(train)
+app.command()(doctor)
 
 
 def main() -> None:
