@@ -1,0 +1,126 @@
+"""What lies between the nuclei: the slow fields interpolated to the samples, fibres, and textures."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restain.phantom.grid import Grid
+from restain.phantom.lattice import hashed, key_of, linear_taps, spread, value_noise
+from restain.phantom.tissue import PITCH, Tissue
+
+Singles = NDArray[np.float32]
+
+PERIOD = 256
+"""Side of the periodic table that fibres take their brightness from; warping hides the period."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Planes of the tissue on a grid, each (H, W) float32.
+
+    Args:
+        tissue: share of tissue, 0 on glass, 1 inside.
+        epithelium: share of glands, their lumen included; the rest is stroma.
+        lumen: share of lumen.
+        wall: closeness to the basement membrane, 0 to 1.
+        apex: closeness to the surface of the lumen, 0 to 1.
+        fibre: brightness of fibres, zero mean, about unit variance.
+        cleft: share of empty gaps between fibres.
+        fine: noise with grains of 0.9 micrometres, zero mean, unit variance.
+        coarse: noise with grains of 6 micrometres, zero mean, unit variance.
+    """
+
+    tissue: Singles
+    epithelium: Singles
+    lumen: Singles
+    wall: Singles
+    apex: Singles
+    fibre: Singles
+    cleft: Singles
+    fine: Singles
+    coarse: Singles
+
+
+def draw_matrix(tissue: Tissue, grid: Grid) -> Matrix:
+    """Return the planes of the tissue on a grid."""
+    y, x = grid.y, grid.x
+    rows, columns = linear_taps(y, PITCH), linear_taps(x, PITCH)
+    lattice_y, lattice_x = np.meshgrid(rows.lattice * PITCH, columns.lattice * PITCH, indexing="ij")
+    at_y, at_x = lattice_y.ravel(), lattice_x.ravel()
+    where = tissue.depth(at_y, at_x)
+
+    def plane(values: NDArray[np.float64]) -> Singles:
+        return spread(values.reshape(lattice_y.shape).astype(np.float32), rows, columns)
+
+    across, along = tissue.fibres(at_y, at_x, where.depth)
+    fine = value_noise(key_of(tissue.seed, "fine"), y, x, 0.9)
+    coarse = value_noise(key_of(tissue.seed, "coarse"), y, x, 6.0)
+    depth = plane(where.depth)
+    lumen = plane(np.maximum(where.lumen, -100.0))
+    lumen += coarse * np.float32(0.8)
+    edge = plane(tissue.inside(at_y, at_x))
+    edge += coarse * np.float32(2)
+    loose = plane(tissue.loose(at_y, at_x))
+
+    fibre = _fibre(tissue.seed, plane(across), plane(along))
+    cleft = fibre * np.float32(-1)
+    cleft += loose * np.float32(1.1)
+    cleft -= np.float32(1.9)
+    cleft *= np.float32(1.2)
+    _clip(cleft)
+
+    wall = np.abs(depth - np.float32(0.3))
+    wall *= np.float32(-1 / 1.6)
+    wall += 1
+    _clip(wall)
+    apex = np.abs(lumen + np.float32(0.9))
+    apex *= np.float32(-1 / 1.5)
+    apex += 1
+    _clip(apex)
+    depth += np.float32(0.5)
+    _clip(depth)
+    lumen *= np.float32(0.8)
+    lumen += np.float32(0.5)
+    _clip(lumen)
+    edge *= np.float32(0.5)
+    edge += np.float32(0.5)
+    _clip(edge)
+    return Matrix(edge, depth, lumen, wall, apex, fibre, cleft, fine, coarse)
+
+
+def _clip(plane: Singles) -> None:
+    np.clip(plane, 0, 1, out=plane)
+
+
+def _fibre(seed: int, across: Singles, along: Singles) -> Singles:
+    """Return brightness on a table whose one axis crosses the fibres every 2.2 um and whose other runs 45 um along."""
+    places = np.arange(PERIOD)
+    table = (hashed(key_of(seed, "fibre table"), places[:, None], places) >> np.uint64(40)).astype(np.float32)
+    table *= np.float32(12**0.5 / 2**24 * 1.35)
+    table -= np.float32(12**0.5 / 2 * 1.35)
+    flat = table.ravel()
+    u, v = across * np.float32(1 / 2.2), along * np.float32(1 / 45)
+    left, top = np.floor(u), np.floor(v)
+    u -= left
+    v -= top
+    one = left.astype(np.int32)
+    one &= PERIOD - 1
+    two = one + np.int32(1)
+    two &= PERIOD - 1
+    row = top.astype(np.int32)
+    row &= PERIOD - 1
+    below = row + np.int32(1)
+    below &= PERIOD - 1
+    row *= PERIOD
+    below *= PERIOD
+    upper = flat[row + one]
+    upper += (flat[row + two] - upper) * u
+    lower = flat[below + one]
+    lower += (flat[below + two] - lower) * u
+    lower -= upper
+    lower *= v
+    upper += lower
+    return upper

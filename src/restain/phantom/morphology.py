@@ -1,0 +1,28 @@
+"""The knobs of the tissue: how large and how dense things are. All lengths in micrometres."""
+
+from dataclasses import dataclass
+from typing import final
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Morphology:
+    """Shape and density of the tissue; the defaults resemble a moderately inflamed glandular mucosa.
+
+    Args:
+        gland_pitch: mean distance between the centres of neighbouring glands.
+        gland_fraction: share of gland places that hold a gland, averaged over the tissue.
+        solid_fraction: share of glands filled with cells instead of a lumen.
+        nucleus_spacing: distance between neighbouring epithelial nuclei along the gland's wall.
+        stroma_spacing: distance between neighbouring places for spindle cells of the stroma.
+        lymphocyte_spacing: distance between neighbouring places for lymphocytes.
+        lymphocyte_density: share of those places that hold one in the stroma outside aggregates.
+    """
+
+    gland_pitch: float = 150.0
+    gland_fraction: float = 0.78
+    solid_fraction: float = 0.15
+    nucleus_spacing: float = 7.0
+    stroma_spacing: float = 17.0
+    lymphocyte_spacing: float = 8.5
+    lymphocyte_density: float = 0.06
