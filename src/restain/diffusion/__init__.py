@@ -1,12 +1,25 @@
 """Diffusion: schedules, denoisers, one sampler loop, guides and noise. It knows nothing of stains."""
 
+from restain.diffusion.ancestral import Ancestral, EulerMaruyama
 from restain.diffusion.denoiser import ClassifierFree, Denoiser, GaussianDenoiser, Network, NetworkDenoiser
+from restain.diffusion.edm import PreconditionedDenoiser, Preconditioning
 from restain.diffusion.grids import Times, every_step, karras, lu, trailing
-from restain.diffusion.guides import Guide
-from restain.diffusion.kernels import DDIM, Ancestral, DPMSolverMultistep, EulerMaruyama, Kernel, Moment, Transition
+from restain.diffusion.guides import Energy, Guide, MeanGuide, ScoreGuide
+from restain.diffusion.kernels import Kernel, Moment, Transition
+from restain.diffusion.multistep import DPMSolverMultistep, UniPC
 from restain.diffusion.noise import Noise, RandomNoise, SlideNoise
-from restain.diffusion.predictions import Prediction, denoising_loss, eps_from, min_snr_weight, target, x0_from
+from restain.diffusion.ode import DDIM, Heun
+from restain.diffusion.predictions import (
+    Prediction,
+    denoising_loss,
+    eps_from,
+    guidance_shift,
+    min_snr_weight,
+    target,
+    x0_from,
+)
 from restain.diffusion.sample import Step, sample, steps
+from restain.diffusion.sampling import Sampler, Sampling, ScheduleConfig
 from restain.diffusion.schedules import (
     Level,
     RectifiedFlow,
@@ -26,28 +39,39 @@ __all__ = [
     "ClassifierFree",
     "DPMSolverMultistep",
     "Denoiser",
+    "Energy",
     "EulerMaruyama",
     "GaussianDenoiser",
     "Guide",
+    "Heun",
     "Kernel",
     "Level",
+    "MeanGuide",
     "Moment",
     "Network",
     "NetworkDenoiser",
     "Noise",
+    "PreconditionedDenoiser",
+    "Preconditioning",
     "Prediction",
     "RandomNoise",
     "RectifiedFlow",
+    "Sampler",
+    "Sampling",
     "Schedule",
+    "ScheduleConfig",
+    "ScoreGuide",
     "SlideNoise",
     "Step",
     "Times",
     "Transition",
+    "UniPC",
     "VarianceExploding",
     "VariancePreserving",
     "denoising_loss",
     "eps_from",
     "every_step",
+    "guidance_shift",
     "half_cosine",
     "karras",
     "linear",

@@ -1,19 +1,20 @@
-"""The one place where a number per image meets a batch of images."""
+"""The one place where a coefficient of a time meets a batch of images."""
 
 from torch import Tensor
 
 
 def expand(coefficient: Tensor, like: Tensor) -> Tensor:
-    """Bring one number, or one per image, to the type, device and number of axes of a batch.
-
-    Coefficients are computed in float64 and rounded once, here.
+    """Make a coefficient ready to be multiplied with a batch; it is computed in float64 and rounded once, there.
 
     Args:
-        coefficient: () or (B,).
+        coefficient: one for all images, (), or one per image, (B,); on the CPU.
         like: (B, ...).
 
     Returns:
-        The coefficient as (1, 1, ...) or (B, 1, ...).
+        () as it is: such a number joins images of any type on any device, and the device never waits for it.
+        (B,) as (B, 1, ...) of the type and device of ``like``.
     """
+    if coefficient.ndim == 0:
+        return coefficient
     missing = like.ndim - coefficient.ndim
-    return coefficient.reshape(*coefficient.shape, *(1,) * missing).to(like.device, like.dtype)
+    return coefficient.reshape(*coefficient.shape, *(1,) * missing).to(like.device, like.dtype, non_blocking=True)

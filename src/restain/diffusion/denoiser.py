@@ -61,8 +61,7 @@ class NetworkDenoiser(Denoiser):
     def __call__(self, x_t: Tensor, t: Tensor, source: Tensor | None = None) -> Tensor:
         """Ask the network and convert what it predicts."""
         alpha_t, sigma_t = self.schedule(t)
-        time = (t / self.schedule.t_max).to(x_t.device, torch.float32).expand(len(x_t))
-        p = self.network(x_t, time, source).to(x_t.dtype)
+        p = self.network(x_t, time_for(x_t, t / self.schedule.t_max), source).to(x_t.dtype)
         x0 = x0_from(self.prediction, p, x_t, alpha_t, sigma_t)
         return x0.clamp(-1, 1) if self.clip else x0
 
@@ -111,3 +110,10 @@ class ClassifierFree(Denoiser):
         if self.weight == 0:
             return unconditional
         return unconditional + self.weight * (self.denoiser(x_t, t, source) - unconditional)
+
+
+def time_for(x_t: Tensor, time: Tensor) -> Tensor:
+    """Return a time as the (B,) float32 that networks take; one time for all never makes the device wait."""
+    if time.ndim == 0:
+        return torch.full((len(x_t),), float(time), device=x_t.device)
+    return time.to(x_t.device, torch.float32, non_blocking=True)

@@ -9,12 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from restain.errors import ConfigError
-from restain.geometry import Point
+from restain.errors import DataError
+from restain.geometry import Point, Region
 
 
 class Noise(ABC):
-    """A source of standard normal noise."""
+    """A source of standard normal noise. The same seed gives the same noise on every device.
+
+    It is made on the CPU, in float32: to the last bit the same on one machine, to the last digits on all.
+    """
 
     @abstractmethod
     def __call__(self, like: Tensor, draw: int) -> Tensor:
@@ -31,7 +34,7 @@ class RandomNoise(Noise):
     """Noise that depends on the seed, the draw and the number of the image, not on the batch it is in.
 
     Args:
-        seed: any integer from 0 to 2^64 - 1.
+        seed: any integer.
         images: the number of each image of the batch; None counts from 0.
     """
 
@@ -39,27 +42,31 @@ class RandomNoise(Noise):
         self.seed, self.images = seed, images
 
     def __call__(self, like: Tensor, draw: int) -> Tensor:
-        """Return the noise of each image by its number."""
+        """Return the noise of each image by its number.
+
+        Raises:
+            DataError: as many images as numbers.
+        """
         images = range(len(like)) if self.images is None else self.images
-        if len(images) != len(like):
-            raise ConfigError(f"noise for {len(images)} images was asked for {len(like)}", fix="number every image")
+        _check(len(images), len(like))
         count = like[0].numel()
         rows = [_normals(self.seed, draw, (image, 0), count + count % 2)[:count] for image in images]
         return torch.from_numpy(np.stack(rows)).reshape(like.shape).to(like)
 
 
 BLOCK = 64
-"""Side of the squares in which the plane of a slide is filled with noise, in pixels."""
+"""Side of the squares of the slide, in pixels, that are filled with noise at once; changing it changes all noise."""
 
 
 @final
 class SlideNoise(Noise):
-    """Noise that depends on the seed, the draw, the channel and the position on the slide alone.
+    """Noise that depends on the seed, the draw, the channel and the position on the slide, and on nothing else.
 
     Where two tiles overlap they see the same noise, whatever the batch, the order, the number of workers or a restart.
+    The plane is filled in blocks of 64 x 64 pixels, each with a stream of its own.
 
     Args:
-        seed: any integer from 0 to 2^64 - 1.
+        seed: any integer.
         positions: the top left corner of each tile of the batch on the slide; may be negative.
     """
 
@@ -67,38 +74,58 @@ class SlideNoise(Noise):
         self.seed, self.positions = seed, positions
 
     def __call__(self, like: Tensor, draw: int) -> Tensor:
-        """Return the noise under each tile."""
-        if len(self.positions) != len(like):
-            raise ConfigError(
-                f"noise for {len(self.positions)} tiles was asked for {len(like)}", fix="give a position per tile"
-            )
+        """Return the noise under each tile.
+
+        Raises:
+            DataError: not as many positions as tiles.
+        """
+        _check(len(self.positions), len(like))
         tiles = np.empty(like.shape, dtype=np.float32)
         for tile, at in zip(tiles, self.positions, strict=True):
             _fill(tile, at, self.seed, draw)
         return torch.from_numpy(tiles).to(like)
 
 
+def _check(expected: int, found: int) -> None:
+    if expected != found:
+        raise DataError(
+            f"noise for {expected} images was asked for a batch of {found}", fix="give one number or position per image"
+        )
+
+
 def _fill(tile: NDArray[np.float32], at: Point, seed: int, draw: int) -> None:
+    """Fill a tile (C, H, W) with the blocks it meets."""
     channels, height, width = tile.shape
-    for row in range(at.y // BLOCK, -(-(at.y + height) // BLOCK)):
-        for column in range(at.x // BLOCK, -(-(at.x + width) // BLOCK)):
-            block = _normals(seed, draw, (column, row), channels * BLOCK * BLOCK).reshape(channels, BLOCK, BLOCK)
-            top, left = row * BLOCK - at.y, column * BLOCK - at.x
-            y, x = max(top, 0), max(left, 0)
-            bottom, right = min(top + BLOCK, height), min(left + BLOCK, width)
-            tile[:, y:bottom, x:right] = block[:, y - top : bottom - top, x - left : right - left]
+    region = Region(at.x, at.y, width, height)
+    for row in range(region.y // BLOCK, -(-region.bottom // BLOCK)):
+        for column in range(region.x // BLOCK, -(-region.right // BLOCK)):
+            # The channels follow each other in the stream: a channel's noise does not depend on how many come after.
+            block = _normals(seed, draw, (column, row), channels * BLOCK**2).reshape(channels, BLOCK, BLOCK)
+            square = Region(column * BLOCK, row * BLOCK, BLOCK, BLOCK)
+            met = square.clip(region)
+            in_tile, in_block = met.shift(Point(-at.x, -at.y)), met.shift(Point(-square.x, -square.y))
+            tile[:, *in_tile.slices] = block[:, *in_block.slices]
 
 
 def _normals(seed: int, draw: int, place: tuple[int, int], count: int) -> NDArray[np.float32]:
-    """Return an even number of normals by Box and Muller (1958) from the raw bits of a counter-based generator.
+    """Return an even number of standard normals, by Box and Muller (1958).
 
-    Philox (Salmon et al. 2011) keyed with seed and draw, counting from the place: streams never meet.
+    z_1, z_2 = sqrt(-2 ln u_1) (cos, sin)(2 pi u_2), with u_1 in (0, 1] and u_2 in [0, 1] from 32 bits each: |z| < 6.7.
+    The bits are those of Philox (Salmon et al. 2011), whose key is (seed, draw) and whose counter starts at the place:
+    streams never meet, and NumPy keeps raw bits stable for ever.
     """
-    mask = (1 << 64) - 1
-    key = np.array([seed & mask, draw & mask], dtype=np.uint64)
-    counter = np.array([0, 0, place[0] & mask, place[1] & mask], dtype=np.uint64)
+    key = np.array([_word(seed), _word(draw)], dtype=np.uint64)
+    counter = np.array([0, 0, _word(place[0]), _word(place[1])], dtype=np.uint64)
     bits = np.random.Philox(key=key, counter=counter).random_raw(count // 2).astype("<u8", copy=False).view("<u4")
-    pairs = bits.reshape(-1, 2).astype(np.float32)
-    radius = np.sqrt(-2 * np.log((pairs[:, 0] + np.float32(0.5)) * np.float32(2**-32)))
-    angle = pairs[:, 1] * np.float32(2 * np.pi * 2**-32)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)
+    u = bits.reshape(-1, 2).astype(np.float32)
+    radius = np.sqrt(-2 * np.log((u[:, 0] + np.float32(0.5)) * np.float32(2**-32)))
+    angle = u[:, 1] * np.float32(2 * np.pi * 2**-32)
+    z = np.empty_like(u)
+    np.multiply(radius, np.cos(angle), out=z[:, 0])
+    np.multiply(radius, np.sin(angle), out=z[:, 1])
+    return z.reshape(-1)
+
+
+def _word(number: int) -> int:
+    """Return an integer as 64 bits, negative ones in two's complement."""
+    return number % 2**64

@@ -99,7 +99,12 @@ class VariancePreserving(Schedule):
 
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Interpolate abar, then take roots."""
-        t = t.detach().to("cpu", torch.float64).clamp(0, self.steps)
+        t = t.detach().to("cpu", torch.float64)
+        if bool(((t < 0) | (t > self.steps)).any()):
+            raise ConfigError(
+                f"a time outside 0 .. {self.steps} was asked of a noise schedule of {self.steps} steps",
+                fix="start the sampler at a smaller time",
+            )
         below = t.floor().clamp(max=self.steps - 1).long()
         abar_t = torch.lerp(self.abar[below], self.abar[below + 1], t - below)
         return abar_t.sqrt(), (1 - abar_t).sqrt()
