@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from restain import __version__
+
+if TYPE_CHECKING:
+    import torch
 
 GIBIBYTE = 2**30
 
@@ -167,20 +170,32 @@ def device() -> Iterator[Finding]:
 
 
 def bf16_gain() -> float:
-    """Return how many times faster a convolution of the size networks use runs in bfloat16 than in float32 here."""
+    """Return how many times faster a convolution of the size networks use runs in bfloat16 than in float32 here.
+
+    One thread, in turns, the best of many: a busy machine then changes the answer by a few percent only.
+    """
     import torch
 
-    seconds = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        image = torch.zeros(1, 64, 64, 64, dtype=dtype).contiguous(memory_format=torch.channels_last)
-        weight = torch.zeros(64, 64, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
-        times = []
-        for _ in range(8):
-            start = time.perf_counter()
-            torch.conv2d(image, weight, padding=1)
-            times.append(time.perf_counter() - start)
-        seconds[dtype] = min(times)
-    return seconds[torch.float32] / seconds[torch.bfloat16]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        fp32, bf16 = (
+            (torch.zeros(1, 64, 64, 64, dtype=dtype), torch.zeros(64, 64, 3, 3, dtype=dtype))
+            for dtype in (torch.float32, torch.bfloat16)
+        )
+        rounds = [(_convolve(*fp32), _convolve(*bf16)) for _ in range(20)]
+    finally:
+        torch.set_num_threads(threads)
+    return min(seconds for seconds, _ in rounds) / min(seconds for _, seconds in rounds)
+
+
+def _convolve(image: "torch.Tensor", weight: "torch.Tensor") -> float:
+    """Return how many seconds one convolution takes."""
+    import torch
+
+    start = time.perf_counter()
+    torch.conv2d(image, weight, padding=1)
+    return time.perf_counter() - start
 
 
 def bf16_worth(gain: float) -> Finding:
