@@ -189,15 +189,6 @@ def bf16_gain() -> float:
     return min(seconds for seconds, _ in rounds) / min(seconds for _, seconds in rounds)
 
 
-def _convolve(image: "torch.Tensor", weight: "torch.Tensor") -> float:
-    """Return how many seconds one convolution takes."""
-    import torch
-
-    start = time.perf_counter()
-    torch.conv2d(image, weight, padding=1)
-    return time.perf_counter() - start
-
-
 def bf16_worth(gain: float) -> Finding:
     """Judge the gain of bfloat16 over float32."""
     if gain >= 1:
@@ -301,3 +292,12 @@ def _container_limit() -> int:
         return int(Path("/sys/fs/cgroup/memory.max").read_text())
     except (OSError, ValueError):  # no such file outside containers; the word `max` where nothing is limited
         return sys.maxsize
+
+
+def _convolve(image: "torch.Tensor", weight: "torch.Tensor") -> float:
+    """Return how many seconds one convolution takes."""
+    import torch
+
+    start = time.perf_counter()
+    torch.conv2d(image, weight, padding=1)
+    return time.perf_counter() - start
