@@ -15,6 +15,7 @@ from typing import Any, final
 import safetensors.torch
 import torch
 import yaml
+from pydantic import Field
 from safetensors import SafetensorError
 
 from restain import __version__
@@ -74,7 +75,7 @@ class Card(Config):
     """Licence of the weights."""
     restain: str = __version__
     """Version that wrote the bundle."""
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of every other file in the folder."""
 
 
@@ -175,9 +176,7 @@ def load_bundle(folder: Path) -> Model:
             f"{folder / WEIGHTS} is not a safetensors file", fix="fetch the bundle again from its source"
         ) from error
     expected = method.state_dict()
-    odd = sorted(
-        name for name in expected.keys() | weights.keys() if _shape(expected, name) != _shape(weights, name)
-    )
+    odd = sorted(name for name in expected.keys() | weights.keys() if _shape(expected, name) != _shape(weights, name))
     if odd:
         raise BundleError(
             f"weights in {folder} do not belong to its method ({len(odd)} tensors differ, the first is {odd[0]})",

@@ -16,7 +16,14 @@ def train(
     Several GPUs or nodes: torchrun --standalone --nproc-per-node 8 -m restain train CONFIG.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     from restain.config import dump_config, load_config
     from restain.nn import UNet, footprint

@@ -1,16 +1,16 @@
 """Conditional diffusion: the source is concatenated to the noisy target.
 
 Sources: Saharia et al., "Palette: Image-to-image diffusion models" (2022); Sridhar et al., "Diffusion models for
-generative histopathology" (2023), whose models Diffusion-B and Diffusion-L are configurations of this file.
+generative histopathology" (2023), whose Diffusion-B and Diffusion-L are configurations of this file.
 
 Equations::
 
-    x_t = alpha_t x_0 + sigma_t eps                                  (forward, Sridhar Eq. 2)
-    loss = w(t) || network([x_t, source], t) - goal(x_0, eps, t) ||^2     goal is eps, x_0 or v
-    x_0 | source ~ the sampler of ``restain.diffusion``               (reverse, Sridhar Eq. 3)
+    x_t = alpha_t x_0 + sigma_t eps                                  forward process
+    loss = mean of w_t || network([x_t, source], t) - p ||^2         p is eps, x_0 or v; w_t = 1 or min-SNR
+    x_0 ~ sampler of ``restain.diffusion`` from x_T ~ N(0, I)        reverse process
 
-Deviations from Sridhar et al.: v-prediction and min-SNR weights may be chosen (their eps-MSE is
-``prediction: eps, min_snr: null``); any solver may replace the thousand ancestral steps.
+Deviations from Sridhar et al.: v-prediction, min-SNR weights and zero terminal SNR may be chosen (theirs is
+``prediction: eps, min_snr: null``); any sampler may stand in for the thousand ancestral steps.
 """
 
 from typing import ClassVar, Literal, final
@@ -20,16 +20,87 @@ from torch import Tensor
 
 from restain.config import Config
 from restain.diffusion import (
+    NetworkDenoiser,
     Noise,
-    Prediction,
     Sampling,
     ScheduleConfig,
     denoising_loss,
-    denoising_target,
-    diffuse,
-    make_denoiser,
     min_snr_weight,
     sample,
+    target,
 )
 from restain.methods.base import Batch, Method
 from restain.nn import UNet, UNetConfig
+
+
+@final
+class ConditionalConfig(Config):
+    """Options of conditional diffusion."""
+
+    unet: UNetConfig = UNetConfig()
+    """The network."""
+    schedule: ScheduleConfig = ScheduleConfig(zero_terminal_snr=True)
+    """Noise levels; with zero terminal SNR overall brightness is learnt too."""
+    prediction: Literal["eps", "x0", "v"] = "v"
+    """What the network predicts; v is well behaved at every noise level."""
+    min_snr: float | None = None
+    """Gamma of the min-SNR weights; null weighs all levels equally. They vanish at zero terminal SNR, where sampling
+    starts and a conditional model decides most, so they are not the default."""
+
+
+@final
+class Conditional(Method):
+    """x_0 ~ p(target | source)."""
+
+    config_type: ClassVar[type[Config]] = ConditionalConfig
+    summary: ClassVar[str] = "Conditional diffusion: the source is concatenated to the noisy target (Palette)."
+    citation: ClassVar[str] = """@inproceedings{saharia2022palette,
+  title     = {Palette: Image-to-Image Diffusion Models},
+  author    = {Saharia, Chitwan and Chan, William and Chang, Huiwen and Lee, Chris and Ho, Jonathan and
+               Salimans, Tim and Fleet, David and Norouzi, Mohammad},
+  booktitle = {ACM SIGGRAPH},
+  year      = {2022}
+}
+@inproceedings{sridhar2023generative,
+  title     = {Diffusion Models for Generative Histopathology},
+  author    = {Sridhar, Niranjan and Elad, Michael and McNeil, Carson and Rivlin, Ehud and Freedman, Daniel},
+  booktitle = {Deep Generative Models: DGM4MICCAI},
+  year      = {2023}
+}"""
+    samples: ClassVar[bool] = True
+
+    def __init__(self, config: ConditionalConfig, *, source_channels: int, target_channels: int) -> None:
+        super().__init__(config, source_channels=source_channels, target_channels=target_channels)
+        self.config = config
+        self.network = UNet(config.unet, source_channels + target_channels, target_channels, time=True)
+        self.multiple = self.network.multiple
+        self.target_channels = target_channels
+        self.schedule = config.schedule.build()
+        self.denoiser = NetworkDenoiser(self._predict, self.schedule, config.prediction, clip=True)
+
+    def losses(self, player: str, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the weighted error of the prediction at random noise levels."""
+        x_0, config = batch.target, self.config
+        t = torch.randint(1, self.schedule.steps + 1, (len(x_0),), generator=generator, device=x_0.device)
+        eps = torch.randn(x_0.shape, generator=generator, device=x_0.device)
+        alpha_t, sigma_t = self.schedule(t)
+        x_t = self.schedule.add_noise(x_0, eps, t)  # x_t = alpha_t x_0 + sigma_t eps
+        p = self._predict(x_t, t / self.schedule.steps, batch.source)
+        weight = torch.ones_like(alpha_t)
+        if config.min_snr is not None:
+            weight = min_snr_weight(config.prediction, alpha_t, sigma_t, config.min_snr)
+        goal = target(config.prediction, x_0, eps, alpha_t, sigma_t)
+        return {"denoising": denoising_loss(p, goal, weight).mean()}
+
+    def stain(self, source: Tensor, noise: Noise, sampling: Sampling) -> Tensor:
+        """Draw one stain per source."""
+        kernel, times = sampling.plan(self.schedule)
+        like = torch.empty(
+            len(source), self.target_channels, *source.shape[2:], device=source.device, dtype=torch.float32
+        )
+        return sample(self.denoiser, noise(like, 0), times, kernel, noise, source)
+
+    def _predict(self, x_t: Tensor, time: Tensor, source: Tensor | None) -> Tensor:
+        assert source is not None, "a conditional network is never asked without its source"
+        prediction: Tensor = self.network(torch.cat([x_t, source.to(x_t.dtype)], dim=1), time)
+        return prediction

@@ -135,7 +135,7 @@ class UNet(nn.Module):
     def _encode(self, x: Tensor, time: Tensor | None) -> list[Tensor]:
         if x.shape[2] % self.multiple or x.shape[3] % self.multiple:
             raise DataError(
-                f"an image of {x.shape[3]} x {x.shape[2]} px does not fit a network that halves it to 1/{self.multiple}",
+                f"an image of {x.shape[3]} x {x.shape[2]} px does not fit a network that shrinks it by {self.multiple}",
                 fix=f"use tiles with sides that are multiples of {self.multiple}",
             )
         embedded = self._embed(time)

@@ -17,7 +17,7 @@ class MethodChoice(Config):
 
     name: str
     """Name in the catalogue (`restain cite` lists them)."""
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = Field(default_factory=dict)
     """Its options; unknown ones are refused."""
 
 

@@ -34,7 +34,7 @@ def held_out_losses(method: Method, batch: Batch, generator: torch.Generator) ->
 
 def save_samples(path: Path, method: Method, batch: Batch, config: TrainConfig) -> None:
     """Save a picture with one row per held-out crop: source, virtual, real. Only the first three channels show."""
-    virtual = method.stain(batch.source, RandomNoise(range(SHOWN)), config.use.sampling)
+    virtual = method.stain(batch.source, RandomNoise(0), config.use.sampling)
     columns = [_column(planes) for planes in (batch.source, virtual, batch.target)]
     path.parent.mkdir(parents=True, exist_ok=True)
     Pillow.fromarray(np.concatenate(columns, axis=1)).save(path)
