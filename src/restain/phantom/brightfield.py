@@ -45,16 +45,16 @@ def hematoxylin_eosin(
 ) -> tuple[Singles, Singles]:
     """Return amounts of hematoxylin and eosin, (H, W) float32 each."""
     fibre, fine, coarse = matrix.fibre, matrix.fine, matrix.coarse
-    stroma = fibre * np.float32(0.085)
-    stroma += np.float32(0.30)
+    stroma = fibre * np.float32(0.075)
+    stroma += np.float32(0.255)
     stroma += coarse * np.float32(0.02)
     np.maximum(stroma, np.float32(0.06), out=stroma)
     stroma *= 1 - np.float32(0.93) * matrix.cleft
     cytoplasm = coarse * np.float32(0.035)
     cytoplasm += fine * np.float32(0.022)
-    cytoplasm += np.float32(0.27)
+    cytoplasm += np.float32(0.225)
     cytoplasm += matrix.apex * np.float32(0.12)
-    eosin = blend(matrix, stroma, cytoplasm, 0.012)
+    eosin = blend(matrix, stroma, cytoplasm, 0.006)
     eosin += matrix.wall * np.float32(0.10) * matrix.tissue
     stroma = fibre * np.float32(0.012)
     stroma += np.float32(0.045)
@@ -62,7 +62,7 @@ def hematoxylin_eosin(
     cytoplasm = fine * np.float32(0.02)
     cytoplasm += coarse * np.float32(0.02)
     cytoplasm += np.float32(0.14)
-    hematoxylin = blend(matrix, stroma, cytoplasm, 0.008)
+    hematoxylin = blend(matrix, stroma, cytoplasm, 0.004)
     into_nuclei(eosin, nuclei, np.float32(0.16) + np.float32(0.02) * nuclei.density)
     into_nuclei(hematoxylin, nuclei, nuclei.amount(cells.chromatin) * nuclei.density)
     hematoxylin *= np.float32(strength[0])
@@ -70,15 +70,25 @@ def hematoxylin_eosin(
     return hematoxylin, eosin
 
 
-def counterstain(matrix: Matrix, nuclei: Nuclei, cells: CellTable, strength: float) -> Singles:
-    """Return the amount of hematoxylin beside DAB: lighter than in H&E, hardly any outside nuclei."""
-    stroma = matrix.fibre * np.float32(0.008)
-    stroma += np.float32(0.022)
+def counterstain(
+    matrix: Matrix, nuclei: Nuclei, cells: CellTable, strength: float, seen: NDArray[np.float64]
+) -> Singles:
+    """Return the amount of hematoxylin beside DAB: lighter than in H&E, hardly any outside nuclei.
+
+    Args:
+        matrix: tissue.
+        nuclei: where nuclei lie.
+        cells: their cells.
+        strength: of hematoxylin on the slide.
+        seen: (n,) share of each nucleus' hematoxylin that binds; DAB in the nucleus keeps some away.
+    """
+    stroma = matrix.fibre * np.float32(0.005)
+    stroma += np.float32(0.012)
     stroma *= 1 - np.float32(0.9) * matrix.cleft
     cytoplasm = matrix.coarse * np.float32(0.006)
-    cytoplasm += np.float32(0.035)
+    cytoplasm += np.float32(0.024)
     plane = blend(matrix, stroma, cytoplasm, 0.006)
-    into_nuclei(plane, nuclei, nuclei.amount(cells.chromatin) * nuclei.density * np.float32(0.55))
+    into_nuclei(plane, nuclei, nuclei.amount(np.float32(0.44) * cells.chromatin * seen) * nuclei.density)
     plane *= np.float32(strength)
     return plane
 
@@ -103,9 +113,9 @@ def ki67(
     seed: int, matrix: Matrix, nuclei: Nuclei, cells: CellTable, strength: tuple[float, ...]
 ) -> tuple[Singles, Singles]:
     """Return amounts of hematoxylin and DAB: positive nuclei carry DAB, mottled like their chromatin."""
-    hematoxylin = counterstain(matrix, nuclei, cells, strength[0])
+    hematoxylin = counterstain(matrix, nuclei, cells, strength[0], np.where(cells.ki67, 0.55, 1.0))
     dab = background_dab(matrix)
-    dose = np.where(cells.ki67, intensity(seed, "ki67", cells, 0.85, 0.22), 0.03)
+    dose = np.where(cells.ki67, intensity(seed, "ki67", cells, 0.80, 0.22), 0.03)
     into_nuclei(dab, nuclei, nuclei.amount(dose) * nuclei.density)
     dab *= np.float32(strength[1])
     return hematoxylin, dab

@@ -34,6 +34,10 @@ CHROMATIN_SPREAD = 0.26
 """Change of the density's natural logarithm per standard deviation."""
 
 
+ACTIVE_SHARE = 0.035
+"""Share of large, dark nuclei among lymphocytes and stromal cells."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -146,13 +150,7 @@ def block_cells(tissue: Tissue, box: Box) -> CellTable:
     id_, kind, y, x, angle = id_[order], kind[order].astype(np.int8), y[order], x[order], angle[order]
     seed = tissue.seed
 
-    # Activity is a slow field and a property of the slide: nuclei are large and dark in the same places.
-    activity = 0.8 * noise_at(key_of(seed, "activity"), y, x, 260) + 0.6 * float(normal(key_of(seed, "active"), 0)[0])
-    activity = np.where(kind == EPITHELIUM, activity, 0.0)
-    shared = np.where(kind == EPITHELIUM, 0.35, 0.0)
-    own = np.sqrt(1 - shared**2)
-    z_radius = own * normal(key_of(seed, "radius"), id_, limit=2.2) + shared * activity
-    z_chromatin = own * normal(key_of(seed, "chromatin"), id_, limit=2.2) + shared * activity
+    z_radius, z_chromatin = _look(seed, id_, kind, y, x)
     radius = np.asarray(RADIUS)[kind] * (1 + RADIUS_SPREAD * z_radius)
     chromatin = np.asarray(CHROMATIN)[kind] * np.exp(CHROMATIN_SPREAD * z_chromatin)
 
@@ -274,6 +272,23 @@ def _stroma(tissue: Tissue, box: Box) -> Places:
     right = tissue.fibres(y, x + 1, tissue.depth(y, x + 1).depth)[0] - here
     angle = np.arctan2(-right, down) + 0.15 * normal(key_of(tissue.seed, "lean"), id_, limit=3)
     return id_, kind, y, x, angle
+
+
+def _look(seed: int, id_: Ints, kind: NDArray[np.int8], y: Floats, x: Floats) -> tuple[Floats, Floats]:
+    """Return the standardised radius and chromatin: a mixture of resting nuclei and of large, dark ones.
+
+    The share of large, dark nuclei among epithelium follows a slow field and differs from slide to slide.
+    """
+    slide = 0.45 * float(normal(key_of(seed, "activity of the slide"), 0, limit=2)[0])
+    activity = slide + 0.7 * noise_at(key_of(seed, "activity"), y, x, 260)
+    share = np.where(kind == EPITHELIUM, 1 / (1 + np.exp(1.05 - activity)), ACTIVE_SHARE)
+    active = uniform(key_of(seed, "active"), id_) < share
+
+    def drawn(name: str) -> Floats:
+        draw = normal(key_of(seed, name), id_, limit=2)
+        return np.where(active, 1.25 + 0.55 * draw, -0.45 + 0.65 * draw)
+
+    return drawn("radius"), drawn("chromatin")
 
 
 def _without_overlap(

@@ -95,7 +95,7 @@ def gland_places(seed: int, shape: Morphology, row: Ints, column: Ints) -> Gland
     # Glands come in districts: the share of filled places follows a slow field around its mean.
     district = 0.28 * noise_at(key_of(seed, "gland district"), y, x, 5 * pitch)
     present = draw("present") < shape.gland_fraction + district
-    size = pitch * (0.30 + 0.13 * draw("size"))
+    size = pitch * (0.30 + 0.17 * draw("size"))
     stretch = np.sqrt(1 + 0.9 * draw("stretch") ** 2)
     turn = 2 * np.pi * draw("turn")
     wave = np.stack(
@@ -105,8 +105,8 @@ def gland_places(seed: int, shape: Morphology, row: Ints, column: Ints) -> Gland
         ]
     )
     solid = draw("solid") < shape.solid_fraction
-    thickness = np.where(solid, 1e3, 17 + 12 * draw("thickness"))
-    layers = np.where(solid, 1.0, draw("layers") ** 2)
+    thickness = np.where(solid, 1e3, 17 + 19 * draw("thickness"))
+    layers = np.where(solid, 1.0, draw("layers") ** 1.5)
     return Glands(
         row, column, present, y, x, size * stretch, size / stretch, np.cos(turn), np.sin(turn), wave, thickness, layers
     )

@@ -67,7 +67,7 @@ class Law:
         return np.where(np.isinf(threshold[kind]), 0.0, p)
 
 
-KI67 = Law(0.8, 0.6, steepness=12.0, noise=0.005, epithelium=0.10, lymphocyte=1.55, stroma=1.55)
+KI67 = Law(0.8, 0.6, steepness=9.0, noise=0.015, epithelium=0.62, lymphocyte=1.0, stroma=1.0)
 """Nuclear; large, dark nuclei proliferate. About 30 % of epithelial and 5 % of other cells."""
 
 CD3 = Law(0.5, -0.6, steepness=1.5, noise=0.10, epithelium=NEVER, lymphocyte=-0.45, stroma=NEVER)

@@ -65,11 +65,18 @@ def draw_matrix(tissue: Tissue, grid: Grid) -> Matrix:
     edge += coarse * np.float32(2)
     loose = plane(tissue.loose(at_y, at_x))
 
-    fibre = _fibre(tissue.seed, plane(across), plane(along))
-    cleft = fibre * np.float32(-1)
-    cleft += loose * np.float32(1.1)
-    cleft -= np.float32(1.9)
-    cleft *= np.float32(1.2)
+    # Fibres crimp on the scale of a few micrometres, and every bundle has its own grain.
+    across_plane, along_plane = plane(across), plane(along)
+    crimp = value_noise(key_of(tissue.seed, "crimp"), y, x, 11.0)
+    across_plane += crimp * np.float32(1.9)
+    fibre = _fibre(tissue.seed, across_plane, along_plane)
+    fibre += fine * np.float32(0.22)
+    fibre += crimp * np.float32(0.25)
+    cleft = fibre * np.float32(-0.6)
+    cleft += coarse * np.float32(0.55)
+    cleft += loose * np.float32(1.15)
+    cleft -= np.float32(2.0)
+    cleft *= np.float32(1.6)
     _clip(cleft)
 
     wall = np.abs(depth - np.float32(0.3))
@@ -96,13 +103,13 @@ def _clip(plane: Singles) -> None:
 
 
 def _fibre(seed: int, across: Singles, along: Singles) -> Singles:
-    """Return brightness on a table whose one axis crosses the fibres every 2.2 um and whose other runs 45 um along."""
+    """Return brightness on a table whose one axis crosses the fibres every 1.7 um and whose other runs 17 um along."""
     places = np.arange(PERIOD)
     table = (hashed(key_of(seed, "fibre table"), places[:, None], places) >> np.uint64(40)).astype(np.float32)
     table *= np.float32(12**0.5 / 2**24 * 1.35)
     table -= np.float32(12**0.5 / 2 * 1.35)
     flat = table.ravel()
-    u, v = across * np.float32(1 / 2.2), along * np.float32(1 / 45)
+    u, v = across * np.float32(1 / 1.7), along * np.float32(1 / 17)
     left, top = np.floor(u), np.floor(v)
     u -= left
     v -= top

@@ -19,10 +19,10 @@ class Morphology:
         lymphocyte_density: share of those places that hold one in the stroma outside aggregates.
     """
 
-    gland_pitch: float = 150.0
-    gland_fraction: float = 0.78
+    gland_pitch: float = 130.0
+    gland_fraction: float = 0.86
     solid_fraction: float = 0.15
-    nucleus_spacing: float = 7.0
-    stroma_spacing: float = 17.0
+    nucleus_spacing: float = 6.8
+    stroma_spacing: float = 16.0
     lymphocyte_spacing: float = 8.5
     lymphocyte_density: float = 0.06
