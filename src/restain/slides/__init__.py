@@ -1,6 +1,21 @@
 """Slides and plain images: read at any scale, write as pyramids that every viewer opens."""
 
+from restain.slides.ome_tiff_writer import create_slide
+from restain.slides.opening import open_slide
 from restain.slides.reader import RGB, SlideInfo, SlideReader, background_of
+from restain.slides.view import Overview, overview, read_at, size_at
 from restain.slides.writer import SlideWriter
 
-__all__ = ["RGB", "SlideInfo", "SlideReader", "SlideWriter", "background_of"]
+__all__ = [
+    "RGB",
+    "Overview",
+    "SlideInfo",
+    "SlideReader",
+    "SlideWriter",
+    "background_of",
+    "create_slide",
+    "open_slide",
+    "overview",
+    "read_at",
+    "size_at",
+]

@@ -1,5 +1,6 @@
 """The contract of everything that can be read as a slide."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,10 @@ from restain.pixels import Image
 
 RGB = ("red", "green", "blue")
 """The channel names of a colour image."""
+
+
+DAMAGED = "the file is damaged or incomplete, so copy it again from its source"
+"""The fix of a file that breaks off or does not decode."""
 
 
 @final
@@ -52,7 +57,7 @@ class SlideInfo:
         """How many level-0 pixels one pixel of each level covers along an edge; 1 for level 0.
 
         Vendors round the extents of lower levels up or down, so a ratio is taken as the whole number that it is within
-        one pixel of, where there is one.
+        one pixel of, where there is one, and of several as a power of two.
         """
         return tuple(_downsample(self.size, level) for level in self.levels)
 
@@ -131,8 +136,7 @@ def background_of(channels: tuple[str, ...], dtype: np.dtype[Any]) -> int:
 
 def _downsample(size: Size, level: Size) -> float:
     ratio = (size.width / level.width + size.height / level.height) / 2
-    whole = round(ratio)
-    fits = all(
-        abs(edge / whole - small) < 1 for edge, small in ((size.width, level.width), (size.height, level.height))
-    )
-    return float(whole) if whole >= 1 and fits else ratio
+    for whole in (2 ** round(math.log2(ratio)), round(ratio)):
+        if abs(size.width / whole - level.width) < 1 and abs(size.height / whole - level.height) < 1:
+            return float(whole)
+    return ratio
