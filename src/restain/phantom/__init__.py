@@ -3,7 +3,7 @@
 from restain.phantom.cells import CellTable
 from restain.phantom.kinds import CLASS_NAMES, KIND_NAMES
 from restain.phantom.morphology import Morphology
-from restain.phantom.phantom import Phantom, Scene
+from restain.phantom.phantom import Phantom, Scene, Stain
 from restain.phantom.tissue import Extent
 
-__all__ = ["CLASS_NAMES", "KIND_NAMES", "CellTable", "Extent", "Morphology", "Phantom", "Scene"]
+__all__ = ["CLASS_NAMES", "KIND_NAMES", "CellTable", "Extent", "Morphology", "Phantom", "Scene", "Stain"]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from restain.phantom.glands import gland_places
+from restain.phantom.glands import block_of, gland_places, plan_of
 from restain.phantom.kinds import EPITHELIUM, KIND_NAMES, LYMPHOCYTE, STROMA
 from restain.phantom.lattice import key_of, noise_at, normal, uniform
 from restain.phantom.markers import CD3, CK818, HER2_STEPS, KI67
@@ -191,8 +191,9 @@ def _epithelium(tissue: Tissue, box: Box) -> Places:
     """Rows of nuclei along the walls of the glands, and further in where the gland is crowded or solid."""
     seed, shape = tissue.seed, tissue.shape
     pitch, spacing = shape.gland_pitch, shape.nucleus_spacing
-    rows = np.arange(np.floor(box.top / pitch) - 1, np.floor(box.bottom / pitch) + 2).astype(np.int64)
-    columns = np.arange(np.floor(box.left / pitch) - 1, np.floor(box.right / pitch) + 2).astype(np.int64)
+    plan = _plan_box(seed, box)
+    rows = np.arange(np.floor(plan.top / pitch) - 1, np.floor(plan.bottom / pitch) + 2).astype(np.int64)
+    columns = np.arange(np.floor(plan.left / pitch) - 1, np.floor(plan.right / pitch) + 2).astype(np.int64)
     glands = gland_places(seed, shape, np.repeat(rows, len(columns)), np.tile(columns, len(rows)))
     turn = np.arange(97) * (2 * np.pi / 96)
     dy, dx = np.sin(turn), np.cos(turn)
@@ -204,7 +205,7 @@ def _epithelium(tissue: Tissue, box: Box) -> Places:
         ray = glands.wall(u / relative, v / relative, np.full(len(u), g)) / relative
         y, x = glands.y[g], glands.x[g]
         reach = ray.max()
-        if y + reach < box.top or y - reach > box.bottom or x + reach < box.left or x - reach > box.right:
+        if y + reach < plan.top or y - reach > plan.bottom or x + reach < plan.left or x - reach > plan.right:
             continue
         for layer in range(9):
             depth = 6.8 + 7.6 * layer
@@ -233,10 +234,25 @@ def _epithelium(tissue: Tissue, box: Box) -> Places:
         (np.concatenate([part[k] for part in found]) if found else np.zeros(0, np.int64 if k < 2 else np.float64))
         for k in range(5)
     )
+    y, x = block_of(seed, y, x)
+    close = box.holds(y, x)
+    id_, kind, y, x, angle = id_[close], kind[close], y[close], x[close], angle[close]
     where = tissue.depth(y, x)
     mine = (where.row == (id_ >> 37 & 0x1FFFFF) - (1 << 20)) & (where.column == (id_ >> 16 & 0x1FFFFF) - (1 << 20))
-    keep = mine & (where.depth > 3.2) & (where.lumen < -2) & (tissue.inside(y, x) > 4) & box.holds(y, x)
+    keep = mine & (where.depth > 3.2) & (where.lumen < -2) & (tissue.inside(y, x) > 4)
     return id_[keep], kind[keep], y[keep], x[keep], angle[keep]
+
+
+def _plan_box(seed: int, box: Box) -> Box:
+    """Return a box on the plan of the glands that holds everything a box in the block shows."""
+    step = 25.0
+    y, x = np.meshgrid(
+        np.append(np.arange(box.top, box.bottom, step), box.bottom),
+        np.append(np.arange(box.left, box.right, step), box.right),
+        indexing="ij",
+    )
+    plan_y, plan_x = plan_of(seed, y.ravel(), x.ravel())
+    return Box(plan_y.min(), plan_x.min(), plan_y.max(), plan_x.max()).grow(1.5 * step)
 
 
 def _jittered(tissue: Tissue, box: Box, kind: int, spacing: float, jitter: float) -> Places:

@@ -20,7 +20,7 @@ class Morphology:
     """
 
     gland_pitch: float = 130.0
-    gland_fraction: float = 0.86
+    gland_fraction: float = 0.92
     solid_fraction: float = 0.15
     nucleus_spacing: float = 6.8
     stroma_spacing: float = 16.0

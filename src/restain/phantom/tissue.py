@@ -89,8 +89,8 @@ class Tissue:
         half_width, half_height = self.extent.width / 2, self.extent.height / 2
         u, v = (x - half_width) / half_width, (y - half_height) / half_height
         scale = min(half_width, half_height)
-        # A superellipse of order four, dented on three scales.
-        round_ = 0.885 - np.sqrt(np.sqrt(u**4 + v**4))
+        # Between an ellipse and a superellipse of order four, dented on three scales.
+        round_ = 0.87 - 0.5 * (np.sqrt(u**2 + v**2) + np.sqrt(np.sqrt(u**4 + v**4)))
         dents = (
             0.07 * noise_at(key_of(self.seed, "edge"), v, u, 0.6)
             + 0.025 * noise_at(key_of(self.seed, "edge of edge"), v, u, 0.15)
