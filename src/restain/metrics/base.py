@@ -64,8 +64,7 @@ class Metric(ABC):
             target: the truth, of the same shape and type.
 
         Returns:
-            Integers. To measure an image in parts, cut it with ``blocks(size, window, ...)`` and ``add`` the tallies of
-            the parts.
+            Integers. To measure an image in parts, cut it with ``blocks`` and ``add`` the tallies of the parts.
 
         Raises:
             DataError: shapes or types differ or are not those of an image, or the image is smaller than the window.
@@ -88,23 +87,31 @@ def add(one: Tally, other: Tally) -> Tally:
     return tuple(a + b for a, b in zip(one, other, strict=True)) if one and other else one or other
 
 
-def blocks(size: Size, window: int, side: int) -> Iterator[Region]:
-    """Cut an image so that every window of ``window`` x ``window`` pixels lies wholly inside exactly one block.
+def block_of(tile: Region, size: Size, window: int) -> Region | None:
+    """Return the pixels that hold all windows whose upper left corner lies in a tile of an image.
 
     Args:
+        tile: a part of the image.
         size: of the image.
-        window: edge of the windows; neighbouring blocks overlap by one pixel less.
-        side: how many windows start along an edge of a block, at most.
+        window: edge of the windows.
 
-    Yields:
-        Blocks of at most ``side + window - 1`` pixels along an edge, row by row; none if the image is smaller than the
-        window.
+    Returns:
+        The tile, larger by ``window - 1`` pixels to the right and downwards as far as the image goes; None if no window
+        fits in.
+    """
+    reach = Region(tile.x, tile.y, tile.width + window - 1, tile.height + window - 1).clip(Region.of(size))
+    return reach if min(reach.width, reach.height) >= window else None
+
+
+def blocks(size: Size, window: int, side: int) -> Iterator[Region]:
+    """Cut an image so that every window lies wholly inside exactly one block, row by row.
 
     >>> [block.width for block in blocks(Size(10, 3), window=3, side=4)]
     [6, 6]
     """
-    for starts in Region(0, 0, size.width - window + 1, size.height - window + 1).tiles(side):
-        yield Region(starts.x, starts.y, starts.width + window - 1, starts.height + window - 1)
+    for tile in Region.of(size).tiles(side):
+        if block := block_of(tile, size, window):
+            yield block
 
 
 def _check(pred: Image, target: Image, metric: Metric) -> None:
