@@ -10,7 +10,7 @@ MPP_RANGE = (0.05, 20.0)
 """Plausible micrometres per pixel: a 100x oil objective gives about 0.07, a whole-slide thumbnail about 16."""
 
 SAME_SCALE = 0.02
-"""Two scales that differ by less than this fraction count as equal: vendors write 0.4990 for 20x where models say 0.5."""
+"""Scales that differ by less than this fraction count as equal: vendors write 0.4990 for 20x where models say 0.5."""
 
 
 @final

@@ -62,6 +62,7 @@ class PhantomPairsConfig(Config):
 
 
 DataConfig = Annotated[FolderPairsConfig | PhantomPairsConfig, Field(discriminator="kind")]
+"""Where pairs come from."""
 
 
 class Pairs(ABC):

@@ -13,6 +13,7 @@ METHODS: Mapping[str, type[Method]] = {
     "conditional": Conditional,
     "regression": Regression,
 }
+"""Name -> class."""
 
 
 def find_method(name: str) -> type[Method]:
