@@ -46,7 +46,7 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
             )
         rng = np.random.default_rng([self.seed, 1, number])
         y, x = rng.integers(height - self.side + 1), rng.integers(width - self.side + 1)
-        turns, mirror = rng.integers(4), rng.integers(2)
+        turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
 
         def cut(image: Image) -> Tensor:
             crop = np.rot90(image[y : y + self.side, x : x + self.side], turns)

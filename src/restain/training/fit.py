@@ -150,7 +150,7 @@ def _share_gradients(accelerator: Accelerator, parameters: list[nn.Parameter]) -
     """Average gradients over processes in one reduction, which any player and any unused parameter can take part in."""
     gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
     flat: Tensor = accelerator.reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduction="mean")
-    for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+    for parameter, part in zip(parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True):
         parameter.grad = part.view_as(parameter)
 
 

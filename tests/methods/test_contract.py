@@ -1,0 +1,114 @@
+"""Every method of the catalogue keeps the contract of ``Method``."""
+
+import pytest
+import torch
+
+from restain.diffusion import RandomNoise, Sampling, SlideNoise
+from restain.errors import ConfigError
+from restain.geometry import Point
+from restain.methods import METHODS, Batch, Method, build_method, find_method
+
+TINY = {"unet": {"width": 8, "multipliers": [1, 2], "blocks": 1, "attention": [], "middle_attention": False}}
+FEW = Sampling(steps=3)
+
+
+def tiny(name: str, source_channels: int = 3) -> Method:
+    torch.manual_seed(0)
+    method = build_method(name, TINY, source_channels=source_channels, target_channels=3)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():  # fresh networks answer zero; give every path something to say
+        for parameter in method.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return method
+
+
+def pairs(count: int, channels: int = 3, side: int = 16) -> Batch:
+    """Smooth random images; the target is the inverted mean of the source."""
+    generator = torch.Generator().manual_seed(2)
+    source = torch.nn.functional.interpolate(
+        torch.rand(count, channels, 4, 4, generator=generator) * 2 - 1, size=side, mode="bilinear"
+    )
+    return Batch(source, -source.mean(1, keepdim=True).expand(-1, 3, -1, -1).contiguous())
+
+
+@pytest.fixture(params=METHODS)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_facts_are_stated(name):
+    kind = find_method(name)
+    assert kind.summary.endswith(".")
+    assert kind.citation.startswith("@")
+
+
+@pytest.mark.parametrize("channels", [1, 3, 26])
+def test_any_number_of_source_channels_goes_in_and_three_come_out(name, channels):
+    stained = tiny(name, channels).stain(pairs(2, channels).source, RandomNoise(0), FEW)
+    assert stained.shape == (2, 3, 16, 16)
+    assert stained.dtype == torch.float32
+    assert stained.isfinite().all()
+
+
+def test_losses_depend_on_the_generator_alone(name):
+    method, batch = tiny(name), pairs(2)
+    player = next(iter(method.players()))
+    losses = [method.losses(player, batch, torch.Generator().manual_seed(seed)) for seed in (5, 5)]
+    assert losses[0].keys() == losses[1].keys()
+    assert all(torch.equal(losses[0][term], losses[1][term]) for term in losses[0])
+    assert all(value.ndim == 0 and value.requires_grad for value in losses[0].values())
+
+
+def test_every_parameter_belongs_to_one_player(name):
+    method = tiny(name)
+    owned = [id(parameter) for parameters in method.players().values() for parameter in parameters]
+    assert sorted(owned) == sorted(id(parameter) for parameter in method.parameters())
+
+
+def test_staining_one_by_one_equals_staining_a_batch(name):
+    method, source = tiny(name).eval(), pairs(4).source
+    places = [Point(64 * i, -8 * i) for i in range(4)]
+    with torch.no_grad():
+        together = method.stain(source, SlideNoise(3, places), FEW)
+        alone = [method.stain(source[i : i + 1], SlideNoise(3, places[i : i + 1]), FEW) for i in range(4)]
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=0)
+
+
+def test_the_seed_decides_a_sample_and_nothing_else_does(name):
+    method, source = tiny(name).eval(), pairs(1).source
+    with torch.no_grad():
+        first, again, other = (method.stain(source, RandomNoise(seed), FEW) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert torch.equal(first, other) is not find_method(name).samples
+
+
+def test_overfits_four_pairs(name):
+    """The loss falls below a tenth of its start on four pairs in 500 steps."""
+    torch.manual_seed(0)
+    options = {"unet": {**TINY["unet"], "width": 16}}
+    method, batch = build_method(name, options, source_channels=3, target_channels=3), pairs(4)
+    optimiser = torch.optim.Adam(method.parameters(), lr=4e-3)
+    seen: list[float] = []
+    for step in range(500):
+        loss = method.losses("model", batch, torch.Generator().manual_seed(step))
+        total = torch.stack(list(loss.values())).sum()
+        optimiser.zero_grad()
+        total.backward()
+        optimiser.step()
+        seen.append(total.item())
+    assert sum(seen[-25:]) < 0.1 * sum(seen[:5]) * 5
+    if name == "regression":
+        with torch.no_grad():
+            error = method.stain(batch.source, RandomNoise(0), FEW) - batch.target
+        psnr = -10 * torch.log10((error / 2).square().mean())
+        assert psnr > 30
+
+
+def test_an_unknown_method_names_the_known_ones():
+    with pytest.raises(ConfigError, match="choose one of conditional, regression"):
+        find_method("palette")
+
+
+def test_an_unknown_option_names_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'prediction'"):
+        build_method("conditional", {"predicton": "v"}, source_channels=3, target_channels=3)
