@@ -18,6 +18,8 @@ def test_the_wheel_holds_the_package(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
         scripts = next(archive.read(name) for name in archive.namelist() if name.endswith("entry_points.txt"))
-    files = subprocess.run(["git", "ls-files", "src"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    files = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "src"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
     assert packed == {str(Path(file).relative_to("src")) for file in files.splitlines()}
     assert b"restain = restain.cli:main" in scripts
