@@ -11,10 +11,10 @@ def expand(coefficient: Tensor, like: Tensor) -> Tensor:
         like: (B, ...).
 
     Returns:
-        () as it is: such a number joins images of any type on any device, and the device never waits for it.
-        (B,) as (B, 1, ...) of the type and device of ``like``.
+        () as (), on the CPU: such a number joins images on any device, and the device never waits for it.
+        (B,) as (B, 1, ...), on the device of ``like``. Both of the type of ``like``.
     """
     if coefficient.ndim == 0:
-        return coefficient
+        return coefficient.to(like.dtype)
     missing = like.ndim - coefficient.ndim
     return coefficient.reshape(*coefficient.shape, *(1,) * missing).to(like.device, like.dtype, non_blocking=True)

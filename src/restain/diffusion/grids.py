@@ -13,6 +13,9 @@ from restain.errors import ConfigError
 Times = tuple[float, ...]
 """Descending times, the last of them 0."""
 
+RHO = 7.0
+"""Exponent of Karras et al. (2022): the higher, the more steps at little noise."""
+
 HIGHEST_RATIO = 160.0
 """Where a ladder starts below a ``t_max`` without any signal: sigma / alpha at the end of the linear schedule. Higher
 rungs would be spent where the image is not yet decided."""
@@ -23,37 +26,54 @@ def every_step(start: int) -> Times:
     return tuple(float(t) for t in range(start, -1, -1))
 
 
-def trailing(schedule: Schedule, steps: int) -> Times:
-    """Return times even in t, from ``t_max`` on (Lin et al. 2023): for straight lines, or for many steps."""
-    _check(steps)
-    return tuple(schedule.t_max * (1 - i / steps) for i in range(steps + 1))
+def trailing(schedule: Schedule, steps: int, start: float | None = None) -> Times:
+    """Return times even in t, from ``start`` on (Lin et al. 2023): for straight lines, or for many steps.
+
+    Args:
+        schedule: any.
+        steps: how many.
+        start: the first time; None starts from pure noise, at ``schedule.t_max``.
+    """
+    first = _first(schedule, steps, start)
+    return tuple(first * left / steps for left in range(steps, -1, -1))
 
 
-def lu(schedule: Schedule, steps: int) -> Times:
-    """Return times even in log(alpha / sigma) from ``t_max`` to ``t_min``, then 0 (Lu et al. 2022): for few steps."""
-    _check(steps)
-    first, last = _ends(schedule)
-    return _times(schedule, np.geomspace(first, last, steps))
+def lu(schedule: Schedule, steps: int, start: float | None = None) -> Times:
+    """Return times even in log(alpha / sigma) from ``start`` to ``t_min``, then 0 (Lu et al. 2022): for few steps.
+
+    Args: as for ``trailing``.
+    """
+    first = _first(schedule, steps, start)
+    return _ladder(schedule, first, np.geomspace(*_ends(schedule, first), steps))
 
 
-def karras(schedule: Schedule, steps: int, rho: float = 7.0) -> Times:
-    """Return times even in (sigma / alpha)^(1 / rho) from ``t_max`` to ``t_min``, then 0 (Karras et al. 2022)."""
-    _check(steps)
-    first, last = _ends(schedule)
-    return _times(schedule, np.linspace(first ** (1 / rho), last ** (1 / rho), steps) ** rho)
+def karras(schedule: Schedule, steps: int, start: float | None = None) -> Times:
+    """Return times even in (sigma / alpha)^(1 / 7) from ``start`` to ``t_min``, then 0 (Karras et al. 2022, eq. 5).
+
+    Args: as for ``trailing``.
+    """
+    first = _first(schedule, steps, start)
+    noisy, clean = _ends(schedule, first)
+    return _ladder(schedule, first, np.linspace(noisy ** (1 / RHO), clean ** (1 / RHO), steps) ** RHO)
 
 
-def _check(steps: int) -> None:
+def _first(schedule: Schedule, steps: int, start: float | None) -> float:
     if steps < 1:
         raise ConfigError(f"a sampler of {steps} steps goes nowhere", fix="use --steps 1 or more")
+    first = schedule.t_max if start is None else start
+    if not schedule.t_min <= first <= schedule.t_max:
+        raise ConfigError(
+            f"a sampler cannot start at time {first:g}", fix=f"use {schedule.t_min:g} to {schedule.t_max:g}"
+        )
+    return first
 
 
-def _ends(schedule: Schedule) -> tuple[float, float]:
-    """Return sigma / alpha at ``t_max`` and ``t_min``."""
-    noisy, clean = schedule.level(schedule.t_max), schedule.level(schedule.t_min)
+def _ends(schedule: Schedule, first: float) -> tuple[float, float]:
+    """Return sigma / alpha at the first time and at ``t_min``."""
+    noisy, clean = schedule.level(first), schedule.level(schedule.t_min)
     return noisy.sigma / noisy.alpha if noisy.alpha > 0 else HIGHEST_RATIO, clean.sigma / clean.alpha
 
 
-def _times(schedule: Schedule, ratios: NDArray[np.float64]) -> Times:
-    """Return the times of a ladder of sigma / alpha; the first is ``t_max`` itself."""
-    return (schedule.t_max, *(schedule.time(float(ratio)) for ratio in ratios[1:]), 0.0)
+def _ladder(schedule: Schedule, first: float, ratios: NDArray[np.float64]) -> Times:
+    """Return the times of descending sigma / alpha, the first of which is known."""
+    return (first, *(schedule.time(float(ratio)) for ratio in ratios[1:]), 0.0)
