@@ -1,9 +1,10 @@
 """Slides and plain images: read at any scale, write as pyramids that every viewer opens."""
 
+from restain.slides.images import save_image
 from restain.slides.ome_tiff_writer import create_slide
 from restain.slides.opening import open_slide
 from restain.slides.reader import RGB, SlideInfo, SlideReader, background_of
-from restain.slides.view import Overview, overview, read_at, size_at
+from restain.slides.view import Overview, overview, read_at, scale_at, size_at
 from restain.slides.writer import SlideWriter
 
 __all__ = [
@@ -17,5 +18,7 @@ __all__ = [
     "open_slide",
     "overview",
     "read_at",
+    "save_image",
+    "scale_at",
     "size_at",
 ]

@@ -66,7 +66,7 @@ def write_ome(
     root = ElementTree.Element("OME", {"xmlns": NAMESPACE, "Creator": software})
     image = ElementTree.SubElement(root, "Image", {"ID": "Image:0", "Name": _legal(name)})
     samples = len(channels) if channels == RGB else 1
-    scale = {}
+    scale: dict[str, str] = {}
     for axis, edge in (("X", mpp.x), ("Y", mpp.y)) if mpp else ():
         scale |= {f"PhysicalSize{axis}": repr(edge), f"PhysicalSize{axis}Unit": "µm"}
     pixels = ElementTree.SubElement(

@@ -17,7 +17,7 @@ from restain.pixels import Image
 from restain.slides.codec import Codec, Compression
 from restain.slides.ome import write_ome
 from restain.slides.reader import RGB
-from restain.slides.resampling import halve
+from restain.slides.resampling import shrink
 from restain.slides.spool import Spool, TileKey
 from restain.slides.tiff_directory import Directory, longs, offsets, pack_directories, rational, shorts, text
 from restain.slides.writer import SlideWriter
@@ -175,7 +175,7 @@ class OmeTiffWriter(SlideWriter):
         """Encode a tile and its half, then whatever parents are complete by it."""
         padded = _pad(pixels, self.tile)
         needs_half = key.level + 1 < len(self._levels) and key.parent not in self._spool.records
-        half = halve(padded).tobytes() if needs_half else None
+        half = shrink(padded, 2).tobytes() if needs_half else None
         self._spool.append(key, self._codec.encode(padded), half)
         self._raise(key.parent)
 

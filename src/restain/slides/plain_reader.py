@@ -69,9 +69,8 @@ def _load(path: Path) -> tuple[Image, bool, str, tuple[float, float]]:
                 return pixels, pixels.shape[2] in (2, 4), name, (dpi[0], dpi[1])
             return *_pixels(path, file), name, (dpi[0], dpi[1])
     except UnidentifiedImageError as error:
-        start = path.open("rb").read(8)
         raise SlideError(
-            f"{path} is not a slide or an image that restain knows (it starts with {start!r})",
+            f"{path} is not a slide or an image that restain knows (it starts with {_start(path, 8)!r})",
             fix="pass a slide (SVS, NDPI, MRXS, SCN, DICOM, TIFF) or an image (PNG, JPEG)",
         ) from error
     except Pillow.DecompressionBombError as error:
@@ -107,9 +106,13 @@ def _pixels(path: Path, file: Pillow.Image) -> tuple[Image, bool]:
 
 def _is_deep_png(path: Path) -> bool:
     """Whether this is a PNG of 16 bits, which Pillow would cut down to 8 where it has colour."""
+    start = _start(path, 25)
+    return start.startswith(_PNG) and start[24:] == b"\x10"
+
+
+def _start(path: Path, count: int) -> bytes:
     with path.open("rb") as file:
-        head = file.read(25)
-    return head.startswith(_PNG) and len(head) == 25 and head[24] == 16
+        return file.read(count)
 
 
 def _refuse_alpha_only(path: Path, pixels: Image) -> None:

@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from restain.pixels import Image
 
@@ -76,31 +77,38 @@ def resample(image: Image, rows: Taps, columns: Taps) -> Image:
     return np.ascontiguousarray(np.rint(wide, out=wide).transpose(1, 0, 2), dtype=image.dtype)
 
 
-def halve(image: Image) -> Image:
-    """Return the mean of each 2 x 2 pixels, halves rounded up.
+def shrink(image: Image, factor: int) -> Image:
+    """Return the mean of each ``factor`` x ``factor`` pixels, halves rounded up, in whole numbers.
 
     Args:
-        image: (H, W, C) of uint8 or uint16, H and W even.
+        image: (H, W, C) of uint8 or uint16, H and W multiples of the factor.
+        factor: at least 1.
 
     Returns:
-        (H / 2, W / 2, C) of the same type.
+        (H / factor, W / factor, C) of the same type.
     """
     height, width, channels = image.shape
-    wider = np.uint16 if image.dtype == np.uint8 else np.uint32
-    flat = image.reshape(height, width * channels)
-    pairs = np.add(flat[0::2], flat[1::2], dtype=wider).reshape(height // 2, width // 2, 2 * channels)
-    total = np.empty((height // 2, width // 2, channels), wider)
+    area = factor * factor
+    wider = np.min_scalar_type(np.iinfo(image.dtype).max * area + area // 2)
+    lines = image.reshape(height, width * channels)
+    rows = lines[0::factor].astype(wider)
+    for k in range(1, factor):
+        rows += lines[k::factor]
+    rows = rows.reshape(height // factor, width // factor, factor * channels)
+    total = np.zeros((height // factor, width // factor, channels), wider)
     for channel in range(channels):  # channel by channel, so that the inner loop is long: four times faster
-        np.add(pairs[..., channel], pairs[..., channel + channels], out=total[..., channel])
-    total += 2
-    total >>= 2
+        for k in range(factor):
+            total[..., channel] += rows[..., channel + k * channels]
+    total += area // 2
+    total //= area
     return total.astype(image.dtype)
 
 
 def _weigh(lines: NDArray[Any], along: Taps) -> NDArray[np.float32]:
     """Return (outputs, N): the weighted sums of the rows of an (inputs, N) array, taps added in order."""
-    source = along.source - along.span[0]
-    total = np.zeros((len(source), lines.shape[1]), np.float32)
-    for tap in range(source.shape[1]):
-        total += lines[source[:, tap]] * along.weight[:, tap, None]
-    return total
+    outputs, count = along.source.shape
+    starts = np.arange(0, outputs * count + 1, count)
+    weights = csr_matrix(
+        (along.weight.ravel(), (along.source - along.span[0]).ravel(), starts), shape=(outputs, len(lines))
+    )
+    return weights @ lines.astype(np.float32)  # type: ignore[no-any-return]

@@ -56,5 +56,5 @@ def believe(x: float | None, y: float | None) -> Scale:
 
 def per_pixel(pixels_per_unit: float, unit: str) -> float | None:
     """Turn a resolution into micrometres per pixel; None where it is zero or the unit is unknown."""
-    length = MICROMETRES.get(unit)
+    length = MICROMETRES.get(unit.lower())
     return None if length is None or pixels_per_unit <= 0 else length / pixels_per_unit

@@ -52,7 +52,7 @@ class TileKey:
 @final
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Where a tile lies: its planes on end from ``offset`` of the slide, its half at a place of ``halves`` or nowhere."""
+    """Where a tile lies: its planes on end from ``offset`` of the slide, its half at a place of ``halves`` or -1."""
 
     offset: int
     lengths: tuple[int, ...]

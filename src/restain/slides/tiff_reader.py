@@ -1,6 +1,7 @@
 """TIFF, read by tifffile tile by tile: OME-TIFF, QPTIFF, ImageJ and plain, with any number of channels."""
 
 import os
+import re
 import struct
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -27,9 +28,11 @@ LARGEST_PIECE = 2**30
 TIFF_ERRORS = (tifffile.TiffFileError, OSError, RuntimeError, ValueError, LookupError, TypeError, struct.error)
 """What tifffile and its codecs raise on damaged files."""
 
+_SVS_SCALE = re.compile(r"\|\s*MPP\s*=\s*([\d.]+)")
 _UNITS = {2: "inch", 3: "cm"}
 _WHITE_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 2, 3, 6
 _PREMULTIPLIED, _ALPHA = 1, 2
+_APERIO_JPEG2000 = (33003, 33004, 33005)
 
 
 @final
@@ -40,7 +43,7 @@ class TiffReader(SlideReader):
     directory each. An alpha channel is composited on white.
 
     Raises:
-        SlideError: damaged, or of a kind that is not a picture: depth or time, signed or floating-point, palette.
+        SlideError: damaged, or of a kind that is not a picture: depth or time, signed or floating-point.
     """
 
     def __init__(self, path: Path) -> None:
@@ -108,7 +111,7 @@ class TiffReader(SlideReader):
         if pixels is None:  # a sparse file leaves out empty tiles
             shape = (stored.piece.height, stored.piece.width, stored.samples)
             return np.full(shape, self.info.background, stored.dtype)
-        return pixels[0]  # type: ignore[no-any-return]
+        return stored.meaning(pixels[0])
 
     def close(self) -> None:
         """Let go of the file."""
@@ -142,17 +145,25 @@ class _Level:
     planes: int
     dtype: np.dtype[Any]
     photometric: int
+    palette: NDArray[np.uint8] | None
+    """(entries, 3), the colours that the stored numbers stand for."""
     alpha: bool
     premultiplied: bool
 
     @property
     def channels(self) -> int:
-        return self.samples * self.planes
+        return 3 if self.palette is not None else self.samples * self.planes
 
     @property
     def colour(self) -> bool:
         """Whether the channels, without alpha, are red, green, blue (the decoder has turned YCbCr into them)."""
-        return self.photometric in (_RGB, _YCBCR) and self.channels - self.alpha == 3
+        return self.photometric in (_RGB, _PALETTE, _YCBCR) and self.channels - self.alpha == 3
+
+    def meaning(self, stored: Image) -> Image:
+        """Return what the numbers of a decoded tile stand for: colours of a palette, or light where white is zero."""
+        if self.palette is not None:
+            return self.palette[stored[..., 0]]
+        return np.invert(stored) if self.photometric == _WHITE_IS_ZERO else stored
 
     def locate(self, plane: int, column: int, row: int) -> tuple[_Plane, int]:
         """Return the directory and the index in it of a tile."""
@@ -172,11 +183,10 @@ def _level(path: Path, series: tifffile.TiffPageSeries) -> _Level:
         raise SlideError(f"{path} has {depth} planes of depth or time", fix="save one of them as an image of its own")
     if not size.area:
         raise SlideError(f"{path} has no pixels ({size})", fix="export it again")
-    if page.dtype not in (np.uint8, np.uint16) or page.photometric in (_PALETTE, _WHITE_IS_ZERO):
-        raise SlideError(
-            f"{path} holds {tifffile.PHOTOMETRIC(page.photometric).name} pixels of type {page.dtype}",
-            fix="convert it to 8 or 16 bits without a palette",
-        )
+    if page.dtype not in (np.uint8, np.uint16):
+        raise SlideError(f"{path} holds pixels of type {page.dtype}", fix="convert it to 8 or 16 bits")
+    if page.compression in _APERIO_JPEG2000:
+        raise SlideError(f"{path} holds JPEG 2000 in Aperio's colours", fix="install openslide-bin, which reads it")
     if len(pages) < len(found) or series.size != count * size.area or (len(pages) > 1 and page.samplesperpixel > 1):
         raise SlideError(
             f"{path} holds {len(pages)} directories of {count} channels for an image of shape {series.shape}",
@@ -187,13 +197,15 @@ def _level(path: Path, series: tifffile.TiffPageSeries) -> _Level:
             f"{path} is stored in pieces of {piece} pixels, too large to read one by one",
             fix="convert it to a tiled TIFF (for example vips tiffsave --tile --pyramid --bigtiff)",
         )
+    palette = (np.asarray(page.colormap) >> 8).astype(np.uint8).T if page.photometric == _PALETTE else None
     level = _Level(
         size=size,
         piece=piece,
         directories=tuple(_directory(path, one, page) for one in pages),
         samples=page.samplesperpixel if page.planarconfig == tifffile.PLANARCONFIG.CONTIG else 1,
         planes=max(len(pages), 1 if page.planarconfig == tifffile.PLANARCONFIG.CONTIG else page.samplesperpixel),
-        dtype=page.dtype,
+        dtype=np.dtype(np.uint8) if palette is not None else page.dtype,
+        palette=palette,
         photometric=page.photometric,
         alpha=page.extrasamples[-1:] in ((_PREMULTIPLIED,), (_ALPHA,)),
         premultiplied=page.extrasamples[-1:] == (_PREMULTIPLIED,),
@@ -222,11 +234,14 @@ def _extent(series: tifffile.TiffPageSeries) -> int:
 
 
 def _scale(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Scale:
-    """Return the scale from OME-XML, else from ImageJ's unit, else from the resolution of the first directory."""
+    """Return the scale from OME-XML, from Aperio's note, from ImageJ's unit, or from the resolution."""
     if file.ome_metadata is not None:
         scale = parse_ome(file.ome_metadata, file.series.index(series)).scale
         if scale != UNKNOWN:
             return scale
+    if file.is_svs:
+        edge = _SVS_SCALE.search(series.keyframe.description)
+        return UNKNOWN if edge is None else believe(float(edge[1]), float(edge[1]))
     tags = series.keyframe.tags
     unit = (file.imagej_metadata or {}).get("unit", _UNITS.get(int(tags.valueof("ResolutionUnit", 1)), ""))
     x, y = (tags.valueof(name, (0, 1)) for name in ("XResolution", "YResolution"))
