@@ -10,10 +10,33 @@ import typer
 from typer.testing import CliRunner
 
 from restain import doctor
+from restain.bundle import Card, Stain, save_bundle
 from restain.cli.doctor import doctor as command
+from restain.diffusion import Sampling
 from restain.doctor import GIBIBYTE, Finding, Status, examine
+from restain.methods import build_method
 
+SMALL = {"width": 8, "multipliers": (1,), "blocks": 1, "attention": (), "middle_attention": False}
 VERSIONS = {"good": "2.1.0", "old": "1.9", "prerelease": "3.0rc1"}
+
+
+def card_of():
+    """Return the card of a small model."""
+    return Card(
+        name="small",
+        summary="A test.",
+        source=Stain(name="H&E"),
+        target=Stain(name="Ki67"),
+        mpp=0.5,
+        tile=64,
+        halo=16,
+        sampling=Sampling(),
+        method="regression",
+        method_config={"unet": SMALL},
+        training={},
+        metrics={},
+        licence="Apache-2.0",
+    )
 
 
 def version_of(name):
@@ -143,6 +166,22 @@ def test_a_missing_openslide_is_a_problem(monkeypatch):
 def test_an_old_openslide_is_a_warning():
     assert doctor.openslide_worth("4.0.1").status is Status.OK
     assert doctor.openslide_worth("3.4.1").status is Status.WARNING
+
+
+def test_models_are_whole_or_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESTAIN_MODELS", str(tmp_path))
+    method = build_method("regression", {"unet": SMALL}, source_channels=3, target_channels=3)
+    save_bundle(tmp_path / "good", card_of(), method)
+    save_bundle(tmp_path / "bad", card_of(), method)
+    with (tmp_path / "bad" / "weights.safetensors").open("ab") as file:
+        file.write(b"more")
+    findings = list(doctor.models())
+    (broken,) = [finding for finding in findings if finding.status is Status.PROBLEM]
+    assert str(tmp_path / "bad") in broken.text
+    assert "fetch the bundle again" in broken.fix
+    (whole,) = [finding for finding in findings if finding.status is Status.OK]
+    assert "good" in whole.text.split(", ")
+    assert "bad" not in whole.text.split(", ")
 
 
 @pytest.fixture

@@ -282,7 +282,24 @@ def openslide_worth(version: str) -> Finding:
     return Finding("OpenSlide", Status.WARNING, f"{version} is old and reads no DICOM slides", fix)
 
 
-CHECKS: tuple[Check, ...] = (python, packages, torchvision, device, memory, disk, codecs, openslide)
+def models() -> Iterator[Finding]:
+    """Whether the model bundles on this machine are whole."""
+    from restain.bundle import bundles, load_bundle
+    from restain.errors import RestainError
+
+    whole = []
+    for folder in bundles():
+        try:
+            load_bundle(folder)
+        except RestainError as error:
+            yield Finding("model", Status.PROBLEM, error.problem, error.fix)
+        else:
+            whole.append(folder.name)
+    if whole:
+        yield Finding("models", Status.OK, ", ".join(whole))
+
+
+CHECKS: tuple[Check, ...] = (python, packages, torchvision, device, memory, disk, codecs, openslide, models)
 """All checks, in the order they are shown."""
 
 
