@@ -9,7 +9,10 @@ from pathlib import Path
 import typer
 
 from restain import __version__
+from restain.cli.cite import cite
 from restain.cli.doctor import doctor
+from restain.cli.models import models
+from restain.cli.stain import stain
 from restain.cli.train import train
 from restain.errors import RestainError, RestainWarning
 
@@ -37,6 +40,9 @@ def frame(
 
 
 app.command()(train)
+app.command()(stain)
+app.command()(models)
+app.command()(cite)
 app.command()(doctor)
 
 

@@ -1,0 +1,122 @@
+"""``restain stain``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from restain.geometry import Mpp
+    from restain.inference import Stainer
+
+
+def stain(
+    input: Annotated[Path, typer.Argument(help="A picture, a folder of pictures, or a slide.")],
+    model: Annotated[str, typer.Option(help="A model: a bundle's folder, or a name that `restain models` lists.")],
+    out: Annotated[
+        Path, typer.Option(help="Result: a name ending in .png, .jpg or .ome.tiff; for a folder, another folder.")
+    ],
+    sampler: Annotated[str | None, typer.Option(help="Sampler instead of the model's own.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Sampling steps instead of the model's own.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the sampler; the same seed gives the same stain.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps instead of the best there is.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Tiles at once; lower it where memory does not suffice.")] = None,
+    mpp: Annotated[float | None, typer.Option(help="Micrometres per pixel of the input, overriding the file.")] = None,
+    precision: Annotated[str | None, typer.Option(help="bf16 or fp32.")] = None,
+    compression: Annotated[str | None, typer.Option(help="Of slides: jpeg, deflate or zstd (both lossless).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print plan, memory and time, and stop.")] = False,
+) -> None:
+    """Stain a picture, a folder of pictures or a slide. The same command resumes one that was stopped or killed."""
+    import time
+
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from restain.config import parse_config
+    from restain.geometry import Mpp
+    from restain.inference import Stainer, StainOptions, load_model, run
+
+    given = {
+        "sampler": sampler,
+        "steps": steps,
+        "seed": seed,
+        "device": device,
+        "batch": batch,
+        "precision": precision,
+        "compression": compression,
+    }
+    options = parse_config(
+        StainOptions, {name: value for name, value in given.items() if value is not None}, "options of restain stain"
+    )
+    scale = Mpp.square(mpp) if mpp is not None else None
+    stainer = Stainer(load_model(model), options)
+    if dry_run:
+        _show_plan(input, stainer, out, scale)
+        return
+    console, start = Console(), time.perf_counter()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("opening", total=None)
+        activity = ""
+        for progress in run(input, stainer, out, scale):
+            if progress.activity != activity:
+                activity = progress.activity
+                bar.reset(task, description=activity)
+            bar.update(task, completed=progress.done, total=progress.total)
+    target = stainer.model.card.target.name
+    console.print(
+        f"virtual {target}: {out}\ntook {duration(time.perf_counter() - start)}", markup=False, soft_wrap=True
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words.
+
+    >>> duration(3.21), duration(75), duration(7300)
+    ('3.2 s', '1 min 15 s', '2 h 2 min')
+    """
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _show_plan(path: Path, stainer: "Stainer", out: Path, mpp: "Mpp | None") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from restain.inference import forecast
+
+    found, card, sampling = forecast(path, stainer, out, mpp), stainer.model.card, stainer.sampling
+    seed = stainer.options.seed
+    scale = "pixels as they are" if card.mpp is None else f"{card.mpp:g} um/px"
+    gpu = f", {found.cost.device_memory / 2**30:.1f} GiB on the GPU" if found.cost.device_memory else ""
+    rows = {
+        "input": f"{path}: {found.subject}",
+        "model": f"{card.name}: {card.source.name} to {card.target.name}, {scale}, tiles of {card.tile} px",
+        "sampling": "one pass" if sampling is None else f"{sampling.sampler}, {sampling.steps} steps, seed {seed}",
+        "runs on": f"{stainer.device}, {stainer.options.precision}, {stainer.batch} tiles at once",
+        "tiles": f"{found.tissue} to be stained of {found.tiles}",
+        "memory": f"about {found.memory / 2**30:.1f} GiB{gpu}",
+        "time": f"about {duration(found.seconds)} ({found.cost.seconds:.3g} s per tile)",
+        "output": str(out),
+    }
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, text in rows.items():
+        table.add_row(name, escape(text))
+    Console().print(table)

@@ -1,0 +1,23 @@
+"""Staining: a tile, a folder or a slide, with any model, on any device."""
+
+from restain.inference.image import stain
+from restain.inference.model import load_model
+from restain.inference.options import StainOptions
+from restain.inference.plan import Cost, Forecast, forecast
+from restain.inference.progress import Progress
+from restain.inference.run import run
+from restain.inference.slide import stain_slide
+from restain.inference.stainer import Stainer
+
+__all__ = [
+    "Cost",
+    "Forecast",
+    "Progress",
+    "StainOptions",
+    "Stainer",
+    "forecast",
+    "load_model",
+    "run",
+    "stain",
+    "stain_slide",
+]

@@ -1,0 +1,105 @@
+"""The engine: plan -> tiles read ahead -> batches through the model -> blended, finished pixels. It writes no file.
+
+It knows of a method no more than ``Method.stain``. A batch never reaches over the end of a row of tiles, so which tiles
+share one depends on the plan and the batch size alone: a run that was taken up at some row repeats every operation of
+the unbroken one, and its pixels are equal to the last bit. (A batch of another size may change last bits, where the
+kernels of the device do.)
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restain.bundle import Card
+from restain.errors import BundleError
+from restain.geometry import Size
+from restain.inference.ahead import ahead
+from restain.inference.source import Source
+from restain.inference.stainer import Stainer
+from restain.pixels import Image, image_from_planes, planes_from_image
+from restain.tissue import Blender, Mask, Tile, TilePlan
+
+TIFF_TILE = 16
+"""Edges of the tiles of a TIFF file are multiples of this. Where strides are too, pixels are written as they come."""
+
+
+def plan_tiles(size: Size, card: Card, mask: Mask | None) -> TilePlan:
+    """Cut an image into the tiles that a model wants.
+
+    The halo is the card's, or the next one that makes the stride a multiple of ``TIFF_TILE``.
+
+    Args:
+        size: of the image at the model's scale.
+        card: of the model.
+        mask: where there is tissue, at any resolution; None for everywhere.
+
+    Raises:
+        BundleError: the card's tile is too odd for any halo.
+    """
+    halos = [halo for halo in range(0, card.tile // 3 + 1, 2) if (card.tile - 2 * halo) % TIFF_TILE == 0]
+    if not halos:
+        raise BundleError(
+            f"the card of model {card.name!r} asks for tiles of {card.tile} px, which no halo fits",
+            fix=f"set tile in card.yaml to a multiple of {TIFF_TILE}",
+        )
+    return TilePlan(size, card.tile, next((halo for halo in halos if halo >= card.halo), halos[-1]), mask)
+
+
+def count_tissue(plan: TilePlan, first_row: int = 0) -> int:
+    """Return how many tiles the model has to run from a row on."""
+    return sum(tile.is_tissue for row in plan.rows(first_row) for tile in row)
+
+
+def stain_tiles(source: Source, plan: TilePlan, stainer: Stainer, first_row: int = 0) -> Iterator[tuple[Tile, Image]]:
+    """Yield every tile of a plan with the finished pixels of its core, row by row.
+
+    Tiles without tissue are not run; they get the background of the target stain. Memory does not depend on the height
+    of the slide, and on its width only as stated by ``Blender``.
+
+    Args:
+        source: the slide.
+        plan: from ``plan_tiles`` for its size.
+        stainer: the model.
+        first_row: the first row of tiles that is wanted; the row above is run again, because its lower edge fades into
+            this one.
+
+    Yields:
+        The tile, and (height, width, target channels) uint8 for ``tile.core``.
+
+    Raises:
+        DataError: the model returns values that are not finite.
+        SlideError: pixels that cannot be decoded.
+    """
+    target = stainer.model.card.target
+    glass = np.full((1, 1, len(target.channels)), target.background, np.uint8)
+    background = planes_from_image(glass)[:, 0, 0]
+    blender = Blender(plan, len(target.channels), first_row)
+    spans = _spans(plan, max(first_row - 1, 0), stainer.batch)
+    for span, images in ahead(lambda span: [source.read(tile.source) for tile in span if tile.is_tissue], spans):
+        stained = iter(_stain(stainer, span, images))
+        for tile in span:
+            finished = blender.add(tile, next(stained) if tile.is_tissue else background)
+            if finished is not None:
+                yield tile, image_from_planes(finished[1].transpose(2, 0, 1))
+
+
+def _spans(plan: TilePlan, first_row: int, batch: int) -> Iterator[list[Tile]]:
+    """Cut each row into spans of neighbours with one batch of tissue tiles each."""
+    for row in plan.rows(first_row):
+        span: list[Tile] = []
+        waiting = 0
+        for tile in row:
+            span.append(tile)
+            waiting += tile.is_tissue
+            if waiting == batch:
+                yield span
+                span, waiting = [], 0
+        if span:
+            yield span
+
+
+def _stain(stainer: Stainer, span: list[Tile], images: list[Image]) -> NDArray[np.float32]:
+    if not images:
+        return np.empty(0, np.float32)
+    return stainer(images, [tile.source.at for tile in span if tile.is_tissue])

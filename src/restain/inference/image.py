@@ -1,0 +1,105 @@
+"""Staining an image that fits into memory: an array, a picture file."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restain.bundle import Model
+from restain.errors import OutputError
+from restain.geometry import Mpp, Region
+from restain.inference.array_reader import ArrayReader
+from restain.inference.engine import plan_tiles, stain_tiles
+from restain.inference.options import StainOptions
+from restain.inference.output import check_output
+from restain.inference.progress import Progress
+from restain.inference.provenance import provenance
+from restain.inference.source import Source
+from restain.inference.stainer import Stainer
+from restain.pixels import Image
+from restain.slides import SlideReader, open_slide, read_at, save_image
+
+MOST_PIXELS = 2**28
+"""Largest image that is held in memory, 268 megapixels; beyond, a slide is the better output."""
+
+
+def stain(
+    image: Image, model: Model, *, mpp: float | None = None, options: StainOptions = StainOptions()
+) -> NDArray[np.uint8]:
+    """Stain an image of any size.
+
+    Args:
+        image: (H, W, source channels) uint8 or uint16.
+        model: from ``load_model``; its networks are moved to the device.
+        mpp: micrometres per pixel of the image; needed where the model has a scale.
+        options: how the model is run.
+
+    Returns:
+        (H, W, target channels) uint8, at the scale of the image.
+
+    Raises:
+        DataError: an image of another shape or type.
+        BundleError: the model takes other channels.
+        ScaleError: the scale is needed and missing, or implausible.
+        ConfigError: a device that is not there or too small, or sampling options for a model that does not sample.
+    """
+    takes = model.card.source.channels
+    count = image.shape[-1] if image.ndim else 0
+    names = takes if count == len(takes) else tuple(f"channel {k}" for k in range(count))
+    reader = ArrayReader(image, names, None if mpp is None else Mpp.square(mpp))
+    work = stain_reader(reader, Stainer(model, options))
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            stained: NDArray[np.uint8] = end.value
+            return stained
+
+
+def stain_reader(reader: SlideReader, stainer: Stainer) -> Generator[Progress, None, NDArray[np.uint8]]:
+    """Stain a slide into memory, wholly (no part is taken for background), and return it at the slide's own scale."""
+    card, info = stainer.model.card, reader.info
+    source = Source(reader, card)
+    plan = plan_tiles(source.size, card, None)
+    canvas = np.empty((source.size.height, source.size.width, len(card.target.channels)), np.uint8)
+    for done, (tile, pixels) in enumerate(stain_tiles(source, plan, stainer), start=1):
+        canvas[tile.core.slices] = pixels
+        yield Progress("staining", done, len(plan))
+    if source.is_native:
+        return canvas
+    with ArrayReader(canvas, card.target.channels, source.mpp) as virtual:
+        return read_at(virtual, Region.of(info.size), info.require_mpp())
+
+
+def run_image(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Iterator[Progress]:
+    """Stain a picture file into a PNG or JPEG file.
+
+    Raises:
+        OutputError: an image too large, target channels that no picture holds, or a place that cannot be written.
+    """
+    check_output(path, out)
+    with open_slide(path, mpp) as reader:
+        check_picture(reader, stainer, out)
+        note = provenance(path, stainer)
+        stained = yield from stain_reader(reader, stainer)
+        save_image(out, stained, reader.info.mpp, provenance=note)
+
+
+def check_picture(reader: SlideReader, stainer: Stainer, out: Path) -> None:
+    """Refuse what cannot become a picture file.
+
+    Raises:
+        OutputError: an image too large, or target channels that no picture holds.
+    """
+    info, channels = reader.info, stainer.model.card.target.channels
+    if info.size.area > MOST_PIXELS:
+        raise OutputError(
+            f"the {info.size} px of {info.path} are too many for a picture such as {out.name}",
+            fix="stain it alone, into a name that ends in .ome.tiff",
+        )
+    if len(channels) not in (1, 3):
+        raise OutputError(
+            f"{out} cannot hold the {len(channels)} channels that model {stainer.model.card.name!r} makes",
+            fix="stain it alone, into a name that ends in .ome.tiff",
+        )

@@ -1,0 +1,166 @@
+"""What a call would do, and what it would cost, found out by opening the input and running the model on one batch."""
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+
+from restain.errors import InputError
+from restain.geometry import Mpp, Point
+from restain.inference.engine import count_tissue, plan_tiles
+from restain.inference.folder import is_finished, jobs_of
+from restain.inference.image import check_picture
+from restain.inference.provenance import provenance
+from restain.inference.run import Kind, kind_of
+from restain.inference.slide import plan_slide
+from restain.inference.source import Source
+from restain.inference.stainer import Stainer
+from restain.slides import open_slide
+from restain.tissue import TilePlan
+
+TRIED_STEPS = 2
+"""Steps of the sampler that are timed; the others take as long."""
+
+CACHES = 2**28
+"""Decoded tiles of the input, tiles being written, the overview: 256 MB at most."""
+
+
+@final
+@dataclass(frozen=True)
+class Cost:
+    """What one tile costs.
+
+    Args:
+        seconds: per tile, in batches of the size asked for.
+        memory: of the process at its peak so far, in bytes.
+        device_memory: of the GPU at its peak, in bytes; 0 on a CPU.
+    """
+
+    seconds: float
+    memory: int
+    device_memory: int
+
+
+@final
+@dataclass(frozen=True)
+class Forecast:
+    """What a call would do.
+
+    Args:
+        subject: what goes in, in words.
+        tiles: of the plan.
+        tissue: those that the model has to run, without those done by earlier calls as far as this is known.
+        buffers: what the extent of the input adds to the memory, in bytes.
+        cost: of a tile.
+    """
+
+    subject: str
+    tiles: int
+    tissue: int
+    buffers: int
+    cost: Cost
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes."""
+        return self.tissue * self.cost.seconds
+
+    @property
+    def memory(self) -> int:
+        """How much memory it takes, in bytes."""
+        return self.cost.memory + CACHES + self.buffers
+
+
+def forecast(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Forecast:
+    """Plan a call without making anything.
+
+    Args:
+        path: the input.
+        stainer: the model, ready to run.
+        out: the output, which decides what is made; see ``kind_of``.
+        mpp: the scale of the input, where files do not tell it or are wrong.
+
+    Raises:
+        RestainError: whatever the call itself would find wrong before it starts.
+    """
+    match kind_of(path, out):
+        case Kind.SLIDE:
+            subject, plan = _plan_slide(path, stainer, mpp)
+            strip = plan.halo * plan.size.width * len(stainer.model.card.target.channels) * 4
+            return Forecast(subject, len(plan), count_tissue(plan), strip, try_batch(stainer))
+        case Kind.IMAGE:
+            subject, plan = _plan_image(path, stainer, out, mpp)
+            return Forecast(subject, len(plan), len(plan), _held(plan, stainer), try_batch(stainer))
+        case Kind.FOLDER:
+            jobs = jobs_of(path, out)
+            waiting = {p: made for p, made in jobs.items() if not is_finished(made, provenance(p, stainer))}
+            plans = list(_plan_folder(waiting, stainer, mpp))
+            tiles = sum(map(len, plans))
+            subject = f"{len(jobs)} images, {len(jobs) - len(waiting)} of them done, {len(plans)} to be stained"
+            held = max((_held(plan, stainer) for plan in plans), default=0)
+            return Forecast(subject, tiles, tiles, held, try_batch(stainer))
+
+
+def try_batch(stainer: Stainer) -> Cost:
+    """Run the model on one batch of noise, after a warm-up, and measure what it takes."""
+    card = stainer.model.card
+    rng = np.random.default_rng(0)
+    shape = (card.tile, card.tile, len(card.source.channels))
+    tiles = [rng.integers(0, 256, shape, np.uint8) for _ in range(stainer.batch)]
+    at = [Point(card.tile * k, 0) for k in range(stainer.batch)]
+    steps = 1 if stainer.sampling is None else min(TRIED_STEPS, stainer.sampling.steps)
+    trial = stainer if stainer.sampling is None else stainer.with_steps(steps)
+    trial(tiles, at)
+    start = time.perf_counter()
+    trial(tiles, at)
+    seconds = (time.perf_counter() - start) / len(tiles)
+    if stainer.sampling is not None:
+        seconds *= stainer.sampling.steps / steps
+    device_memory = torch.cuda.max_memory_allocated() if stainer.device.type == "cuda" else 0
+    return Cost(seconds, peak_memory(), device_memory)
+
+
+def peak_memory() -> int:
+    """Return the largest memory this process has had, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kilobytes
+
+
+def _plan_slide(path: Path, stainer: Stainer, mpp: Mpp | None) -> tuple[str, TilePlan]:
+    with open_slide(path, mpp) as reader:
+        source = Source(reader, stainer.model.card)
+        return _describe(source, reader.info.format), plan_slide(reader, source, stainer)
+
+
+def _plan_image(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> tuple[str, TilePlan]:
+    with open_slide(path, mpp) as reader:
+        check_picture(reader, stainer, out)
+        source = Source(reader, stainer.model.card)
+        return _describe(source, reader.info.format), plan_tiles(source.size, stainer.model.card, None)
+
+
+def _plan_folder(jobs: dict[Path, Path], stainer: Stainer, mpp: Mpp | None) -> Iterator[TilePlan]:
+    for path, made in jobs.items():
+        try:
+            yield _plan_image(path, stainer, made, mpp)[1]
+        except InputError:  # the call itself will tell, after it has done the others
+            continue
+
+
+def _describe(source: Source, kind: str) -> str:
+    info = source.info
+    own = "unknown scale" if info.mpp is None else str(info.mpp)
+    if source.is_native:
+        return f"{kind}, {info.size} px, {own}"
+    return f"{kind}, {info.size} px, {own}; the model sees {source.size} px, {source.mpp}"
+
+
+def _held(plan: TilePlan, stainer: Stainer) -> int:
+    card = stainer.model.card
+    return plan.size.area * (len(card.source.channels) + 2 * len(card.target.channels))

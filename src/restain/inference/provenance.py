@@ -1,0 +1,34 @@
+"""What made a result: stored in its metadata, and what tells one unfinished job from another."""
+
+from pathlib import Path
+
+from restain import __version__
+from restain.bundle import WEIGHTS
+from restain.inference.stainer import Stainer
+
+
+def provenance(path: Path, stainer: Stainer) -> dict[str, str]:
+    """Return everything that the pixels of a result depend on, as text.
+
+    Device and batch are left out: they change last bits at most, and a job may go on with others.
+
+    Args:
+        path: the input.
+        stainer: the model, ready to run.
+    """
+    card, facts = stainer.model.card, path.stat()
+    made = {
+        "software": f"restain {__version__}",
+        "model": card.name,
+        "weights": f"sha256 {card.files[WEIGHTS]}" if WEIGHTS in card.files else "not saved",
+        "method": card.method,
+        "stains": f"{card.source.name} to {card.target.name}",
+        "precision": stainer.options.precision,
+        "source": path.name,
+        "source_bytes": str(facts.st_size),
+        "source_modified_ns": str(facts.st_mtime_ns),
+    }
+    if stainer.sampling is not None:
+        sampling = stainer.sampling
+        made |= {"sampler": sampling.sampler, "steps": str(sampling.steps), "seed": str(stainer.options.seed)}
+    return made
