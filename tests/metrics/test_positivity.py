@@ -75,3 +75,22 @@ def test_what_does_not_fit_is_refused():
 def test_a_mask_without_cells_gives_no_cells():
     read = cell_density(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.int32))
     assert len(read.labels) == len(read.density) == 0
+
+
+def test_real_ki67_is_read_as_its_annotation_says(shared_data):
+    """Masks of DeepLIIF: red is a positive nucleus, blue a negative one, green a border."""
+    from PIL import Image
+    from scipy.ndimage import label
+
+    density, truth = [], []
+    for path in sorted((shared_data / "ihc_ki67_deepliif" / "ihc").iterdir()):
+        mask = np.asarray(Image.open(path.parents[1] / "cells" / path.name).convert("RGB"))
+        positive, count = label(mask[..., 0] > 128)
+        negative, _ = label(mask[..., 2] > 128)
+        cells = positive + np.where(negative > 0, negative + count, 0)
+        read = cell_density(np.asarray(Image.open(path).convert("RGB")), cells)
+        density.append(read.density)
+        truth.append(read.labels <= count)
+    positive, truth = np.concatenate(density) > 0.25, np.concatenate(truth)
+    assert balanced_accuracy(positive, truth) > 0.97
+    assert percent_positive(positive) == pytest.approx(percent_positive(truth), abs=2)

@@ -109,7 +109,8 @@ def _full_scale(overview: Image) -> int:
     """Return the largest value of the camera: those of 12 to 16 bits all write 16-bit files."""
     if overview.dtype == np.uint8:
         return 255
-    return 2 ** max(12, int(overview.max()).bit_length()) - 1
+    bits = max(12, int(overview.max()).bit_length())
+    return (1 << bits) - 1
 
 
 def _smooth(overview: Image) -> NDArray[np.float32]:

@@ -1,0 +1,123 @@
+"""The result of an evaluation, and its two files."""
+
+import contextlib
+import csv
+import io
+import json
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import scipy
+
+from restain import __version__
+from restain.errors import OutputError
+from restain.geometry import Size
+from restain.metrics import METRICS, Summary
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ImageScores:
+    """What was measured of one image.
+
+    Args:
+        name: without suffix.
+        size: in pixels.
+        values: by name of the metric.
+    """
+
+    name: str
+    size: Size
+    values: Mapping[str, float]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured of a set of images.
+
+    Args:
+        pred: the images, a folder or a file.
+        target: the truth.
+        images: one entry per image, in the order of names.
+        summaries: over all images, by name of the metric.
+    """
+
+    pred: Path
+    target: Path
+    images: tuple[ImageScores, ...]
+    summaries: Mapping[str, Summary]
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
+    """Write ``evaluation.csv`` and ``evaluation.json`` into a folder, each whole or not at all.
+
+    Numbers are written in full. Infinity is ``inf`` in the table; JSON knows neither infinity nor NaN and has the
+    string ``"inf"`` and null.
+
+    Raises:
+        OutputError: the disk does not take them.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / "evaluation.csv", _table(evaluation))
+        _write(folder / "evaluation.json", json.dumps(_record(evaluation), indent=2, allow_nan=False) + "\n")
+    except OSError as error:
+        raise OutputError(
+            f"the evaluation cannot be written to {folder} ({error.strerror})", fix="choose another folder with --out"
+        ) from error
+
+
+def _table(evaluation: Evaluation) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["name", "width", "height", *evaluation.summaries])
+    for image in evaluation.images:
+        writer.writerow([image.name, image.size.width, image.size.height, *image.values.values()])
+    return text.getvalue()
+
+
+def _record(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "pred": str(evaluation.pred),
+        "target": str(evaluation.target),
+        "images": len(evaluation.images),
+        "metrics": {
+            metric.name: {
+                **{key: _json_number(value) for key, value in asdict(evaluation.summaries[metric.name]).items()},
+                "unit": metric.unit,
+                "higher_is_better": metric.higher_is_better,
+                "bounds": [_json_number(bound) for bound in metric.bounds],
+                "source": metric.source,
+            }
+            for metric in METRICS
+        },
+        "versions": {
+            "restain": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+        },
+    }
+
+
+def _json_number(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else str(value)
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
