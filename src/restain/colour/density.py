@@ -42,4 +42,5 @@ def rgb_from_od(density: NDArray[Any]) -> NDArray[np.uint8]:
         The same shape, uint8.
     """
     intensity = WHITE * np.power(10.0, -np.asarray(density))  # I = 255 * 10^-OD
-    return np.rint(intensity).clip(0, WHITE).astype(np.uint8)
+    image: NDArray[np.uint8] = np.rint(intensity).clip(0, WHITE).astype(np.uint8)
+    return image

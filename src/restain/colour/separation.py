@@ -30,7 +30,8 @@ def compose(amounts: NDArray[Any], stains: StainVectors) -> NDArray[Any]:
         raise DataError(
             f"{count} amounts per pixel do not fit {len(stains.names)} stains", fix="give one amount per stain"
         )
-    return amounts @ stains.matrix()[:count].astype(amounts.dtype)  # OD = a M
+    density: NDArray[Any] = amounts @ stains.matrix()[:count].astype(amounts.dtype)  # OD = a M
+    return density
 
 
 def separate(density: NDArray[Any], stains: StainVectors) -> NDArray[Any]:
@@ -51,4 +52,5 @@ def separate(density: NDArray[Any], stains: StainVectors) -> NDArray[Any]:
             f"a density of shape {density.shape} has not three channels",
             fix="pass red, green and blue in the last axis",
         )
-    return density @ np.linalg.inv(stains.matrix()).astype(density.dtype)  # a = OD M^-1
+    amounts: NDArray[Any] = density @ np.linalg.inv(stains.matrix()).astype(density.dtype)  # a = OD M^-1
+    return amounts

@@ -31,7 +31,9 @@ def unit_vector(vector: ArrayLike) -> Vector:
     """
     values = np.asarray(vector, np.float64)
     if values.shape != (3,) or not np.isfinite(values).all() or not values.any():
-        raise DataError(f"{vector} is not the direction of a stain", fix="give three numbers that are not all zero")
+        raise DataError(
+            f"{values.tolist()} is not the direction of a stain", fix="give three numbers that are not all zero"
+        )
     red, green, blue = values / np.sqrt((values**2).sum())
     return float(red), float(green), float(blue)
 

@@ -1,9 +1,39 @@
-"""Synthetic tissue with known truth: pictures, masks and a table of cells for any region at any scale."""
+"""Synthetic tissue with known truth: pictures, masks and a table of cells for any region at any scale.
 
+``Phantom(seed)`` is tissue without end; ``Phantom(seed).scene(region, mpp)`` draws a region of it: ``image(stain)``,
+``instances``, ``classes``, ``cells``. What every module holds, from the ground up:
+
+* ``lattice`` randomness that depends on position only; ``micrometres`` and ``grid`` rectangles, pixels and samples;
+* ``morphology`` knobs; ``glands``, ``tissue`` slow fields of the block; ``section`` which cut of it is seen;
+* ``places``, ``population``, ``cells``, ``markers`` the cells and their markers' laws; ``bayes`` what is possible;
+* ``matrix``, ``nuclei``, ``territories``, joined in ``specimen``: planes on the samples;
+* ``hematoxylin_eosin``, ``immuno``, ``autofluorescence``, listed in ``stains``: what binds or shines where;
+* ``look``, ``optics``: one slide's staining, microscope and camera; ``scene``, ``phantom``: the way in.
+"""
+
+from restain.phantom.autofluorescence import CHANNEL_NAMES
+from restain.phantom.bayes import Bounds, bounds
 from restain.phantom.cells import CellTable
 from restain.phantom.kinds import CLASS_NAMES, KIND_NAMES
+from restain.phantom.micrometres import Extent
 from restain.phantom.morphology import Morphology
-from restain.phantom.phantom import Phantom, Scene, Stain
-from restain.phantom.tissue import Extent
+from restain.phantom.phantom import Phantom
+from restain.phantom.scene import Scene
+from restain.phantom.section import REFERENCE, Section
+from restain.phantom.stains import Stain
 
-__all__ = ["CLASS_NAMES", "KIND_NAMES", "CellTable", "Extent", "Morphology", "Phantom", "Scene", "Stain"]
+__all__ = [
+    "CHANNEL_NAMES",
+    "CLASS_NAMES",
+    "KIND_NAMES",
+    "REFERENCE",
+    "Bounds",
+    "CellTable",
+    "Extent",
+    "Morphology",
+    "Phantom",
+    "Scene",
+    "Section",
+    "Stain",
+    "bounds",
+]

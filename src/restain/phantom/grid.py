@@ -1,8 +1,8 @@
-"""The sample points of an image: square or oblong steps on an unbounded grid that starts at the origin."""
+"""From pixels to sample points: a picture is drawn on samples, blurred, and averaged to pixels."""
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 from restain.geometry import Mpp, Region
 
 FINEST = 0.5
-"""Samples are never further apart than this, in micrometres; coarser pixels are means of several."""
+"""Samples are never further apart than this, in micrometres; larger pixels are means of several."""
+
+OVERVIEW = 4.0
+"""Pixels larger than this, in micrometres, hold one sample and show no single nuclei."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Sample points of a region.
+    """Sample points on an unbounded lattice that starts at the origin.
 
     Args:
         region: in samples; sample ``i`` lies at ``(i + 1/2) * step``.
@@ -31,12 +34,19 @@ class Grid:
     @property
     def y(self) -> NDArray[np.float64]:
         """Rows in micrometres."""
-        return (np.arange(self.region.y, self.region.bottom) + 0.5) * self.step_y
+        y: NDArray[np.float64] = (np.arange(self.region.y, self.region.bottom) + 0.5) * self.step_y
+        return y
 
     @property
     def x(self) -> NDArray[np.float64]:
         """Columns in micrometres."""
-        return (np.arange(self.region.x, self.region.right) + 0.5) * self.step_x
+        x: NDArray[np.float64] = (np.arange(self.region.x, self.region.right) + 0.5) * self.step_x
+        return x
+
+    @property
+    def step(self) -> float:
+        """The larger of the two steps in micrometres."""
+        return max(self.step_y, self.step_x)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -44,32 +54,69 @@ class Grid:
         return self.region.height, self.region.width
 
 
-def samples_per_pixel(mpp: Mpp) -> tuple[int, int]:
-    """Return how many samples make one pixel, vertically and horizontally.
+def samples_per_edge(edge: float) -> int:
+    """Return how many samples lie along the edge of a pixel, given in micrometres.
 
-    >>> samples_per_pixel(Mpp.square(0.5)), samples_per_pixel(Mpp.square(1.2))
-    ((1, 1), (3, 3))
+    >>> [samples_per_edge(edge) for edge in (0.25, 0.5, 1.2, 2.0, 8.0)]
+    [1, 1, 3, 4, 1]
     """
-    return math.ceil(mpp.y / FINEST - 1e-6), math.ceil(mpp.x / FINEST - 1e-6)
+    return 1 if edge > OVERVIEW else math.ceil(edge / FINEST - 1e-6)
 
 
-def grid_of(region: Region, mpp: Mpp, margin: float) -> tuple[Grid, int, int]:
-    """Return the samples of a region and a margin around it.
+@final
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The pixels of a picture and the samples behind them, with a margin for what lies around.
 
     Args:
         region: in pixels.
         mpp: scale of the pixels.
-        margin: micrometres needed on all sides.
-
-    Returns:
-        The grid, and the margin in pixels above and to the left.
+        above: pixels of margin above and below.
+        left: pixels of margin on either side.
     """
-    rows, columns = samples_per_pixel(mpp)
-    above, left = math.ceil(margin / mpp.y), math.ceil(margin / mpp.x)
-    samples = Region(
-        (region.x - left) * columns,
-        (region.y - above) * rows,
-        (region.width + 2 * left) * columns,
-        (region.height + 2 * above) * rows,
-    )
-    return Grid(samples, mpp.y / rows, mpp.x / columns), above, left
+
+    region: Region
+    mpp: Mpp
+    above: int
+    left: int
+
+    @classmethod
+    def of(cls, region: Region, mpp: Mpp, margin: float) -> Self:
+        """Return the frame with at least ``margin`` micrometres, and one sample more, on all sides."""
+        step_y, step_x = (edge / samples_per_edge(edge) for edge in (mpp.y, mpp.x))
+        return cls(region, mpp, math.ceil((margin + step_y) / mpp.y), math.ceil((margin + step_x) / mpp.x))
+
+    @property
+    def samples(self) -> tuple[int, int]:
+        """Samples per pixel, vertically and horizontally."""
+        return samples_per_edge(self.mpp.y), samples_per_edge(self.mpp.x)
+
+    @property
+    def grid(self) -> Grid:
+        """All samples, margin included."""
+        rows, columns = self.samples
+        region = Region(
+            (self.region.x - self.left) * columns,
+            (self.region.y - self.above) * rows,
+            (self.region.width + 2 * self.left) * columns,
+            (self.region.height + 2 * self.above) * rows,
+        )
+        return Grid(region, self.mpp.y / rows, self.mpp.x / columns)
+
+    def cut(self, plane: NDArray[np.float32], halo_y: int, halo_x: int) -> NDArray[np.float32]:
+        """Return the samples of the region and of a halo around it, given in samples."""
+        rows, columns = self.samples
+        top, left = self.above * rows, self.left * columns
+        height, width = self.region.height * rows, self.region.width * columns
+        return np.ascontiguousarray(plane[top - halo_y : top + height + halo_y, left - halo_x : left + width + halo_x])
+
+    def centres(self, plane: NDArray[Any]) -> NDArray[Any]:
+        """Return the sample at the centre of every pixel of the region, or just right of and below it."""
+        rows, columns = self.samples
+        top, left = self.above * rows, self.left * columns
+        return np.ascontiguousarray(
+            plane[
+                top + rows // 2 : top + self.region.height * rows : rows,
+                left + columns // 2 : left + self.region.width * columns : columns,
+            ]
+        )

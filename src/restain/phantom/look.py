@@ -27,18 +27,21 @@ class Look:
     optics: Optics
 
 
-def look_of(seed: int, stain: str, stains: StainVectors, spread: float = 0.10) -> Look:
+SPREAD = 0.10
+"""Standard deviation of the natural logarithm of a stain's strength from slide to slide."""
+
+
+def look_of(seed: int, stain: str, stains: StainVectors) -> Look:
     """Return the appearance of the slide that one stain gives.
 
     Args:
         seed: of the phantom.
         stain: name of the stain; every stain is another glass slide with its own staining run.
         stains: published vectors.
-        spread: standard deviation of the natural logarithm of the strengths.
     """
     count = len(stains.names)
     thickness = float(np.exp(0.05 * normal(key_of(seed, "thickness"), 0, limit=2)[0]))
-    strength = thickness * np.exp(spread * normal(key_of(seed, stain, "strength"), np.arange(count), limit=2))
+    strength = thickness * np.exp(SPREAD * normal(key_of(seed, stain, "strength"), np.arange(count), limit=2))
     turn = 0.028 * normal(key_of(seed, stain, "hue"), np.arange(count)[:, None], np.arange(3), limit=2)
     vectors = tuple(unit_vector(np.asarray(v) + t) for v, t in zip(stains.vectors, turn, strict=True))
     draw: NDArray[np.float64] = uniform(key_of(seed, stain, "camera"), np.arange(5))
@@ -53,7 +56,3 @@ def look_of(seed: int, stain: str, stains: StainVectors, spread: float = 0.10) -
             shot_noise=0.004 + 0.004 * float(draw[4]),
         ),
     )
-
-
-LARGEST_BLUR = 0.48
-"""No slide's blur is larger, in micrometres."""

@@ -70,7 +70,7 @@ class Law:
 KI67 = Law(0.8, 0.6, steepness=9.0, noise=0.015, epithelium=0.62, lymphocyte=1.0, stroma=1.0)
 """Nuclear; large, dark nuclei proliferate. About 30 % of epithelial and 5 % of other cells."""
 
-CD3 = Law(0.5, -0.6, steepness=1.5, noise=0.10, epithelium=NEVER, lymphocyte=-0.45, stroma=NEVER)
+CD3 = Law(0.5, -0.6, steepness=2.5, noise=0.05, epithelium=NEVER, lymphocyte=-0.15, stroma=NEVER)
 """Membrane of T cells, about 60 % of lymphocytes; which of them is hardly visible."""
 
 CK818 = Law(0.0, 0.0, steepness=1.0, noise=0.0, epithelium=-8.0, lymphocyte=NEVER, stroma=NEVER)

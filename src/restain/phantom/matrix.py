@@ -1,19 +1,26 @@
 """What lies between the nuclei: the slow fields interpolated to the samples, fibres, and textures."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from restain.phantom.grid import Grid
-from restain.phantom.lattice import hashed, key_of, linear_taps, spread, value_noise
+from restain.phantom.lattice import Taps, hashed, key_of, linear_taps, spread, value_noise
+from restain.phantom.section import Section
 from restain.phantom.tissue import PITCH, Tissue
 
 Singles = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 PERIOD = 256
 """Side of the periodic table that fibres take their brightness from; warping hides the period."""
+
+
+CRIMP_STEP = 2.0
+"""Samples this far apart, in micrometres, do not show single fibres."""
 
 
 @final
@@ -44,20 +51,22 @@ class Matrix:
     coarse: Singles
 
 
-def draw_matrix(tissue: Tissue, grid: Grid) -> Matrix:
-    """Return the planes of the tissue on a grid."""
+def draw_matrix(tissue: Tissue, section: Section, grid: Grid) -> Matrix:
+    """Return the planes of a section on a grid; the section's deformation bends what is slow, textures are its own."""
     y, x = grid.y, grid.x
-    rows, columns = linear_taps(y, PITCH), linear_taps(x, PITCH)
-    lattice_y, lattice_x = np.meshgrid(rows.lattice * PITCH, columns.lattice * PITCH, indexing="ij")
-    at_y, at_x = lattice_y.ravel(), lattice_x.ravel()
+    slow = _Lattice.of(tissue, section, grid)
+    at_y, at_x = slow.y, slow.x
     where = tissue.depth(at_y, at_x)
 
-    def plane(values: NDArray[np.float64]) -> Singles:
-        return spread(values.reshape(lattice_y.shape).astype(np.float32), rows, columns)
+    def texture(name: str, pitch: float) -> Singles:
+        if pitch < grid.step / 2:  # so coarse a sample sees only the mean
+            return np.zeros(grid.shape, np.float32)
+        return value_noise(key_of(tissue.seed, *section.names(name)), y, x, pitch)
 
+    plane = slow.plane
     across, along = tissue.fibres(at_y, at_x, where.depth)
-    fine = value_noise(key_of(tissue.seed, "fine"), y, x, 0.9)
-    coarse = value_noise(key_of(tissue.seed, "coarse"), y, x, 6.0)
+    fine = texture("fine", 0.9)
+    coarse = texture("coarse", 6.0)
     depth = plane(where.depth)
     lumen = plane(np.maximum(where.lumen, -100.0))
     lumen += coarse * np.float32(0.8)
@@ -67,9 +76,11 @@ def draw_matrix(tissue: Tissue, grid: Grid) -> Matrix:
 
     # Fibres crimp on the scale of a few micrometres, and every bundle has its own grain.
     across_plane, along_plane = plane(across), plane(along)
-    crimp = value_noise(key_of(tissue.seed, "crimp"), y, x, 11.0)
+    crimp = texture("crimp", 11.0)
     across_plane += crimp * np.float32(1.9)
-    fibre = _fibre(tissue.seed, across_plane, along_plane)
+    fibre = np.zeros(grid.shape, np.float32)
+    if grid.step < CRIMP_STEP:
+        fibre = _fibre(key_of(tissue.seed, *section.names("fibre table")), across_plane, along_plane)
     fibre += fine * np.float32(0.22)
     fibre += crimp * np.float32(0.25)
     cleft = fibre * np.float32(-0.6)
@@ -98,14 +109,49 @@ def draw_matrix(tissue: Tissue, grid: Grid) -> Matrix:
     return Matrix(edge, depth, lumen, wall, apex, fibre, cleft, fine, coarse)
 
 
+def smooth_plane(tissue: Tissue, section: Section, grid: Grid, field: Callable[[Floats, Floats], Floats]) -> Singles:
+    """Return a slow field of the block, given positions in micrometres, on the samples of a section."""
+    slow = _Lattice.of(tissue, section, grid)
+    return slow.plane(field(slow.y, slow.x))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Lattice:
+    """The points at which slow fields are taken: those of a global lattice around the samples.
+
+    Args:
+        rows: taps of the samples' rows.
+        columns: taps of the samples' columns.
+        y: (n,) points in micrometres of the block, row by row.
+        x: (n,) points in micrometres of the block.
+    """
+
+    rows: Taps
+    columns: Taps
+    y: Floats
+    x: Floats
+
+    @classmethod
+    def of(cls, tissue: Tissue, section: Section, grid: Grid) -> Self:
+        pitch = max(PITCH, grid.step)
+        rows, columns = linear_taps(grid.y, pitch), linear_taps(grid.x, pitch)
+        y, x = np.meshgrid(rows.lattice * pitch, columns.lattice * pitch, indexing="ij")
+        return cls(rows, columns, *section.block_of(tissue.seed, y.ravel(), x.ravel()))
+
+    def plane(self, values: Floats) -> Singles:
+        """Return values at the points interpolated to the samples."""
+        return spread(values.reshape(self.rows.count, self.columns.count).astype(np.float32), self.rows, self.columns)
+
+
 def _clip(plane: Singles) -> None:
     np.clip(plane, 0, 1, out=plane)
 
 
-def _fibre(seed: int, across: Singles, along: Singles) -> Singles:
+def _fibre(key: np.uint64, across: Singles, along: Singles) -> Singles:
     """Return brightness on a table whose one axis crosses the fibres every 1.7 um and whose other runs 17 um along."""
     places = np.arange(PERIOD)
-    table = (hashed(key_of(seed, "fibre table"), places[:, None], places) >> np.uint64(40)).astype(np.float32)
+    table = (hashed(key, places[:, None], places) >> np.uint64(40)).astype(np.float32)
     table *= np.float32(12**0.5 / 2**24 * 1.35)
     table -= np.float32(12**0.5 / 2 * 1.35)
     flat = table.ravel()
@@ -123,7 +169,7 @@ def _fibre(seed: int, across: Singles, along: Singles) -> Singles:
     below &= PERIOD - 1
     row *= PERIOD
     below *= PERIOD
-    upper = flat[row + one]
+    upper: Singles = flat[row + one]
     upper += (flat[row + two] - upper) * u
     lower = flat[below + one]
     lower += (flat[below + two] - lower) * u

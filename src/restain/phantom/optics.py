@@ -1,6 +1,7 @@
-"""From amounts of stain to 8-bit pixels: Beer-Lambert, blur, pixels of finite size, sensor noise."""
+"""From what the section does to light to stored pixels: blur, pixels of finite size, sensor noise."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import final
 
 import numpy as np
@@ -8,10 +9,19 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from restain.colour import StainVectors
-from restain.phantom.grid import Grid
+from restain.phantom.grid import Frame
 from restain.phantom.lattice import hashed
 
 Singles = NDArray[np.float32]
+
+LARGEST_BLUR = 0.48
+"""No slide's blur is larger, in micrometres."""
+
+BLURS = 3.0
+"""How far the blur reaches, in standard deviations."""
+
+MARGIN = BLURS * LARGEST_BLUR
+"""What a picture needs around it, in micrometres."""
 
 
 @final
@@ -20,7 +30,7 @@ class Optics:
     """Microscope and camera of one slide.
 
     Args:
-        blur: standard deviation of the point spread function in micrometres.
+        blur: standard deviation of the point spread function in micrometres, at most ``LARGEST_BLUR``.
         white: level of clear glass for red, green and blue, in 0 to 1.
         read_noise: standard deviation of the noise in the dark, in 0 to 1.
         shot_noise: standard deviation of the additional noise at full light, in 0 to 1; it grows as the root of light.
@@ -32,15 +42,69 @@ class Optics:
     shot_noise: float
 
 
-MARGIN_IN_BLURS = 3.0
-"""How far the blur reaches, in standard deviations."""
+def brightfield(
+    amounts: tuple[Singles, ...], stains: StainVectors, optics: Optics, frame: Frame, noise: np.uint64
+) -> NDArray[np.uint8]:
+    """Return the picture of a stained section in transmitted light.
+
+    Args:
+        amounts: one plane per stain on the frame's grid, as optical density.
+        stains: their vectors.
+        optics: microscope and camera.
+        frame: of the picture.
+        noise: key of the sensor noise.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    words = sensor_words(frame, noise)
+    # Only what the blur reaches is worth an exponential.
+    halo_y, halo_x = halo(optics.blur, frame)
+    cut = [frame.cut(plane, halo_y, halo_x) for plane in amounts]
+    image = np.empty((frame.region.height, frame.region.width, 3), np.uint8)
+    for channel in range(3):
+        # Beer-Lambert: I = 10^-OD, OD = sum of amount times vector
+        density = cut[0] * np.float32(-np.log(10) * stains.vectors[0][channel])
+        for plane, vector in zip(cut[1:], stains.vectors[1:], strict=True):
+            density += plane * np.float32(-np.log(10) * vector[channel])
+        light = exposed(np.exp(density, out=density), optics.blur, frame)
+        light *= np.float32(255 * optics.white[channel])
+        deviation = np.sqrt(light)
+        deviation *= np.float32(255**0.5 * optics.shot_noise)
+        deviation += np.float32(255 * optics.read_noise)
+        deviation *= quantiles()[words[..., channel]]
+        light += deviation
+        light += np.float32(0.5)
+        np.clip(light, 0, 255.5, out=light)
+        image[..., channel] = light  # truncation after adding a half rounds
+    return image
+
+
+def halo(blur: float, frame: Frame) -> tuple[int, int]:
+    """Return how many samples the blur reaches, vertically and horizontally."""
+    grid = frame.grid
+    return len(gaussian_taps(blur / grid.step_y)) // 2, len(gaussian_taps(blur / grid.step_x)) // 2
+
+
+def exposed(plane: Singles, blur: float, frame: Frame) -> Singles:
+    """Return what pixels see of a plane of samples: blurred, then averaged over each pixel.
+
+    Args:
+        plane: the region's samples with the blur's ``halo`` around them.
+        blur: standard deviation in micrometres.
+        frame: of the picture.
+    """
+    grid = frame.grid
+    sharp = blurred(plane, gaussian_taps(blur / grid.step_y), 0)
+    return pooled(blurred(sharp, gaussian_taps(blur / grid.step_x), 1), frame.samples)
 
 
 def gaussian_taps(sigma: float) -> Singles:
     """Return the odd number of weights of a Gaussian, ``sigma`` in samples, that add to one."""
-    half = int(np.ceil(MARGIN_IN_BLURS * sigma))
+    half = int(np.ceil(BLURS * sigma))
     weights = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
-    return (weights / weights.sum()).astype(np.float32)
+    taps: Singles = (weights / weights.sum()).astype(np.float32)
+    return taps
 
 
 def blurred(plane: Singles, taps: Singles, axis: int) -> Singles:
@@ -62,64 +126,6 @@ def blurred(plane: Singles, taps: Singles, axis: int) -> Singles:
     return total
 
 
-def margin_of(optics: Optics, grid_step: float) -> float:
-    """Return the micrometres that an image needs around it."""
-    return (np.ceil(MARGIN_IN_BLURS * optics.blur / grid_step)) * grid_step
-
-
-def develop(
-    amounts: tuple[Singles, ...],
-    stains: StainVectors,
-    optics: Optics,
-    grid: Grid,
-    samples: tuple[int, int],
-    trim: tuple[int, int, int, int],
-    key: np.uint64,
-) -> NDArray[np.uint8]:
-    """Return the picture of a stained section.
-
-    Args:
-        amounts: one plane per stain on the grid.
-        stains: their vectors.
-        optics: microscope and camera.
-        grid: of the samples.
-        samples: per pixel, vertically and horizontally.
-        trim: x, y, width and height of the wanted pixels: x and y in the whole plane, the margin above and to the left.
-        key: of the sensor noise.
-
-    Returns:
-        (height, width, 3) uint8.
-    """
-    from_left, from_top, width, height = trim
-    taps_y, taps_x = gaussian_taps(optics.blur / grid.step_y), gaussian_taps(optics.blur / grid.step_x)
-    top, left = grid.region.y // samples[0] + from_top, grid.region.x // samples[1] + from_left
-    bits = hashed(key, np.arange(top, top + height)[:, None], np.arange(left, left + width)[None, :])
-    noise = bits.view(np.uint16).reshape(height, width, 4)
-    cut_y = slice(from_top * samples[0] - len(taps_y) // 2, (from_top + height) * samples[0] + len(taps_y) // 2)
-    cut_x = slice(from_left * samples[1] - len(taps_x) // 2, (from_left + width) * samples[1] + len(taps_x) // 2)
-    cut = [np.ascontiguousarray(plane[cut_y, cut_x]) for plane in amounts]
-    quantiles = _quantiles()
-    image = np.empty((height, width, 3), np.uint8)
-    for channel in range(3):
-        # I = 10^-OD, OD = sum of amount times vector
-        density = cut[0] * np.float32(-np.log(10) * stains.vectors[0][channel])
-        for plane, vector in zip(cut[1:], stains.vectors[1:], strict=True):
-            density += plane * np.float32(-np.log(10) * vector[channel])
-        light = np.exp(density, out=density)
-        light = blurred(blurred(light, taps_y, 0), taps_x, 1)
-        light = pooled(light, samples)
-        light *= np.float32(255 * optics.white[channel])
-        spread = np.sqrt(light)
-        spread *= np.float32(255**0.5 * optics.shot_noise)
-        spread += np.float32(255 * optics.read_noise)
-        spread *= quantiles[noise[..., channel]]
-        light += spread
-        light += np.float32(0.5)
-        np.clip(light, 0, 255.5, out=light)
-        image[..., channel] = light  # truncation after adding a half rounds
-    return image
-
-
 def pooled(plane: Singles, samples: tuple[int, int]) -> Singles:
     """Return the means of blocks of samples, which are the pixels."""
     rows, columns = samples
@@ -131,6 +137,16 @@ def pooled(plane: Singles, samples: tuple[int, int]) -> Singles:
     return np.ascontiguousarray(total)
 
 
-def _quantiles() -> Singles:
-    """Return 65536 quantiles of the standard normal distribution."""
-    return np.asarray(ndtri((np.arange(1 << 16) + 0.5) / (1 << 16)), np.float32)
+def sensor_words(frame: Frame, key: np.uint64) -> NDArray[np.uint16]:
+    """Return four random 16-bit words per pixel, (H, W, 4), indices into ``quantiles``."""
+    region = frame.region
+    bits = hashed(key, np.arange(region.y, region.bottom)[:, None], np.arange(region.x, region.right)[None, :])
+    return bits.view(np.uint16).reshape(region.height, region.width, 4)
+
+
+@cache
+def quantiles() -> Singles:
+    """Return 65536 quantiles of the standard normal distribution; not to be written to."""
+    table = np.asarray(ndtri((np.arange(1 << 16) + 0.5) / (1 << 16)), np.float32)
+    table.setflags(write=False)
+    return table

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from restain.phantom.glands import Depth, gland_depth
 from restain.phantom.lattice import key_of, noise_at, uniform
+from restain.phantom.micrometres import Extent
 from restain.phantom.morphology import Morphology
 
 Floats = NDArray[np.float64]
@@ -21,15 +22,6 @@ PITCH = 4.0
 
 GLASS_MARGIN = 60.0
 """Distances to the edge of the tissue are clipped here, in micrometres."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """Width and height of a slide in micrometres."""
-
-    width: float
-    height: float
 
 
 @final
