@@ -11,6 +11,7 @@ import typer
 from restain import __version__
 from restain.cli.cite import cite
 from restain.cli.doctor import doctor
+from restain.cli.evaluate import evaluate
 from restain.cli.models import models
 from restain.cli.stain import stain
 from restain.cli.train import train
@@ -41,6 +42,7 @@ def frame(
 
 app.command()(train)
 app.command()(stain)
+app.command()(evaluate)
 app.command()(models)
 app.command()(cite)
 app.command()(doctor)
