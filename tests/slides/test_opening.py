@@ -31,8 +31,8 @@ def everything(path: Path, level: int = 0) -> np.ndarray:
         ("fluorescence.ome.tif", "tifffile", 2, ("DAPI", "CD3", "CD8", "Ki67", "PanCK")),
         ("planar.tif", "tifffile", 1, ("red", "green", "blue")),
         ("rgba.tif", "tifffile", 1, ("red", "green", "blue")),
-        ("inverted.tif", "tifffile", 1, ("channel 0",)),
-        ("grey.tif", "tifffile", 1, ("channel 0",)),
+        ("inverted.tif", "tifffile", 1, ("grey",)),
+        ("grey.tif", "tifffile", 1, ("grey",)),
         ("stack.tif", "tifffile", 1, ("channel 0", "channel 1", "channel 2", "channel 3")),
         ("palette.tif", "tifffile", 1, ("red", "green", "blue")),
         ("grey.png", "Pillow", 1, ("grey",)),
@@ -285,7 +285,7 @@ class TestErrors:
         data = bytearray(made("own-jpeg.ome.tif").read_bytes())
         data[16:400] = bytes(384)
         path.write_bytes(data)
-        self.check(path, "tile 0, 0 cannot be decoded.*damaged")
+        self.check(path, r"tile \d, \d cannot be decoded.*damaged")
 
     def test_gigantic_png(self, tmp_path: Path) -> None:
         (tmp_path / "a.png").write_bytes(_png_claiming(10**6, 10**6))

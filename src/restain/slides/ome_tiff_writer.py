@@ -151,7 +151,7 @@ class OmeTiffWriter(SlideWriter):
         """Let go of the output without finishing it; what was written waits for the next call."""
         if self._open:
             self._open = False
-            self._pool.shutdown(cancel_futures=True)
+            self._pool.shutdown()  # which ends the few tiles in work
             self._spool.close()
 
     def _check(self, pixels: Image, region: Region) -> None:

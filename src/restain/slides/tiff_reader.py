@@ -61,7 +61,7 @@ class TiffReader(SlideReader):
             ) from error
         base = self._levels[0]
         count = base.channels - base.alpha
-        channels = RGB if base.colour else names if len(names) == count else tuple(f"channel {k}" for k in range(count))
+        channels = RGB if base.colour else names if len(names) == count else _numbered(count)
         self.info = SlideInfo(
             path=path,
             format=f"{kind} TIFF (tifffile)",
@@ -255,6 +255,10 @@ def _channel_names(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> 
     if file.is_qpi:
         return tuple(_qptiff_name(page) for page in series.pages if isinstance(page, tifffile.TiffPage))
     return ()
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    return tuple(f"channel {k}" for k in range(count)) if count > 1 else ("grey",)
 
 
 def _qptiff_name(page: tifffile.TiffPage) -> str:
