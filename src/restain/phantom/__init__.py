@@ -8,7 +8,8 @@
 * ``places``, ``population``, ``cells``, ``markers`` the cells and their markers' laws; ``bayes`` what is possible;
 * ``matrix``, ``nuclei``, ``territories``, joined in ``specimen``: planes on the samples;
 * ``hematoxylin_eosin``, ``immuno``, ``autofluorescence``, listed in ``stains``: what binds or shines where;
-* ``look``, ``optics``: one slide's staining, microscope and camera; ``scene``, ``phantom``: the way in.
+* ``look``, ``optics``: one slide's staining, microscope and camera; ``overview`` for large
+  pixels; ``scene``, ``phantom``, ``slide``: the way in.
 """
 
 from restain.phantom.autofluorescence import CHANNEL_NAMES
@@ -20,6 +21,7 @@ from restain.phantom.morphology import Morphology
 from restain.phantom.phantom import Phantom
 from restain.phantom.scene import Scene
 from restain.phantom.section import REFERENCE, Section
+from restain.phantom.slide import PhantomSlide, write_phantom
 from restain.phantom.stains import Stain
 
 __all__ = [
@@ -32,8 +34,10 @@ __all__ = [
     "Extent",
     "Morphology",
     "Phantom",
+    "PhantomSlide",
     "Scene",
     "Section",
     "Stain",
     "bounds",
+    "write_phantom",
 ]

@@ -24,6 +24,7 @@ from restain.phantom.grid import Frame
 from restain.phantom.lattice import hashed, key_of, noise_at, normal
 from restain.phantom.matrix import smooth_plane
 from restain.phantom.optics import exposed, halo, quantiles, sensor_words
+from restain.phantom.overview import NUCLEI
 from restain.phantom.specimen import Specimen
 
 Singles = NDArray[np.float32]
@@ -173,13 +174,14 @@ def autofluorescence(specimen: Specimen, frame: Frame, noise: np.uint64) -> NDAr
         noise: key of the sensor noise.
     """
     margin = halo(BLUR, frame)
+    dark = NUCLEI.plane(specimen) if frame.grid.overview else np.zeros(frame.grid.shape, np.float32)
 
     def seen(plane: Singles) -> Singles:
-        return exposed(frame.cut(plane, *margin), BLUR, frame)
+        return exposed(frame.cut(plane * (1 - dark), *margin), BLUR, frame)
 
     # Mixing is linear, so each fluorophore is blurred once; blood varies slowly enough to stand before the blur.
     planes = [seen(plane) for plane in concentrations(specimen)]
-    absorber = seen(blood(specimen))
+    absorber = exposed(frame.cut(blood(specimen), *margin), BLUR, frame)
     matrix = mixing()
     image = np.empty((*planes[0].shape, len(CHANNELS)), np.uint16)
     words = sensor_words(frame, noise)

@@ -34,19 +34,22 @@ class Grid:
     @property
     def y(self) -> NDArray[np.float64]:
         """Rows in micrometres."""
-        y: NDArray[np.float64] = (np.arange(self.region.y, self.region.bottom) + 0.5) * self.step_y
-        return y
+        return np.arange(self.region.y + 0.5, self.region.bottom) * self.step_y
 
     @property
     def x(self) -> NDArray[np.float64]:
         """Columns in micrometres."""
-        x: NDArray[np.float64] = (np.arange(self.region.x, self.region.right) + 0.5) * self.step_x
-        return x
+        return np.arange(self.region.x + 0.5, self.region.right) * self.step_x
 
     @property
     def step(self) -> float:
         """The larger of the two steps in micrometres."""
         return max(self.step_y, self.step_x)
+
+    @property
+    def overview(self) -> bool:
+        """Whether the samples are too far apart to show single nuclei."""
+        return self.step > OVERVIEW
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from typing import Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from restain.geometry import Mpp, Region
+from restain.geometry import Mpp, Region, Size
 
 Floats = NDArray[np.float64]
 
@@ -18,6 +18,11 @@ class Extent:
 
     width: float
     height: float
+
+    @classmethod
+    def of(cls, size: Size, mpp: Mpp) -> Self:
+        """Return the extent of a slide of so many pixels."""
+        return cls(size.width * mpp.x, size.height * mpp.y)
 
 
 @final

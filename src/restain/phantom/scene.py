@@ -14,6 +14,7 @@ from restain.phantom.kinds import CYTOPLASM, FIRST_NUCLEUS, GLASS, LUMEN, STROMA
 from restain.phantom.lattice import key_of
 from restain.phantom.look import look_of
 from restain.phantom.optics import MARGIN, brightfield
+from restain.phantom.overview import overview_amounts
 from restain.phantom.section import Section
 from restain.phantom.specimen import Specimen
 from restain.phantom.stains import BRIGHTFIELD, Stain
@@ -79,7 +80,7 @@ class Scene:
             return autofluorescence(specimen, self._frame, noise)
         dyes = BRIGHTFIELD[stain]
         look = look_of(specimen.seed, stain, dyes.vectors)
-        amounts = dyes.amounts(specimen)
+        amounts = overview_amounts(specimen, stain) if specimen.grid.overview else dyes.amounts(specimen)
         for amount, strength in zip(amounts, look.strength, strict=True):
             amount *= np.float32(strength)
         return brightfield(amounts, look.stains, look.optics, self._frame, noise)

@@ -3,7 +3,6 @@
 from functools import cached_property
 from typing import final
 
-from restain.geometry import Mpp
 from restain.phantom.cells import CellTable
 from restain.phantom.grid import Grid
 from restain.phantom.matrix import Matrix, draw_matrix
@@ -36,7 +35,10 @@ class Specimen:
         self.tissue = tissue
         self.section = section
         self.grid = grid
-        self._box = Box.of(grid.region, Mpp(grid.step_x, grid.step_y))
+        region = grid.region
+        self._box = Box(
+            region.y * grid.step_y, region.x * grid.step_x, region.bottom * grid.step_y, region.right * grid.step_x
+        )
 
     @property
     def seed(self) -> int:
@@ -45,8 +47,9 @@ class Specimen:
 
     @cached_property
     def cells(self) -> CellTable:
-        """All cells whose nuclei may touch the samples."""
-        return section_cells(self.tissue, self.section, self._box.grow(NUCLEUS_REACH))
+        """All cells whose nuclei may touch the samples; none in an overview."""
+        box = Box(0, 0, 0, 0) if self.grid.overview else self._box.grow(NUCLEUS_REACH)
+        return section_cells(self.tissue, self.section, box)
 
     @cached_property
     def matrix(self) -> Matrix:
