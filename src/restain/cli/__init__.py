@@ -10,6 +10,7 @@ import typer
 
 from restain import __version__
 from restain.cli.cite import cite
+from restain.cli.demo import demo
 from restain.cli.doctor import doctor
 from restain.cli.evaluate import evaluate
 from restain.cli.models import models
@@ -40,6 +41,7 @@ def frame(
     """Virtual staining you can measure."""
 
 
+app.command()(demo)
 app.command()(train)
 app.command()(stain)
 app.command()(evaluate)

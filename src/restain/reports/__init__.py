@@ -2,16 +2,20 @@
 
 from restain.reports.evaluate import evaluate
 from restain.reports.evaluation import Evaluation, ImageScores, write_evaluation
-from restain.reports.picture import comparison, difference, visible
+from restain.reports.phantom_cells import CellReading, read_ki67
+from restain.reports.picture import LIMIT, comparison, difference, visible
 from restain.reports.scale import colour_scale
 
 __all__ = [
+    "LIMIT",
+    "CellReading",
     "Evaluation",
     "ImageScores",
     "colour_scale",
     "comparison",
     "difference",
     "evaluate",
+    "read_ki67",
     "visible",
     "write_evaluation",
 ]

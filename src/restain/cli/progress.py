@@ -1,0 +1,56 @@
+"""The progress bar that long commands share."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from restain.inference import Progress
+
+
+@contextmanager
+def progress_bar(console: "Console") -> Iterator[Callable[["Progress"], None]]:
+    """Show how far work is, with an estimate of the time left; call what is yielded with every ``Progress``."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("opening", total=None)
+        activity = ""
+
+        def show(progress: "Progress") -> None:
+            nonlocal activity
+            if progress.activity != activity:
+                activity = progress.activity
+                bar.reset(task, description=activity)
+            bar.update(task, completed=progress.done, total=progress.total)
+
+        yield show
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words.
+
+    >>> duration(3.21), duration(75), duration(7300)
+    ('3.2 s', '1 min 15 s', '2 h 2 min')
+    """
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
