@@ -7,6 +7,8 @@ from PIL import Image
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from restain.errors import DataError
+from restain.geometry import Mpp, Region
+from restain.phantom import CLASS_NAMES, Extent, Phantom
 from restain.tissue import tissue_mask
 
 HEMATOXYLIN, EOSIN, DAB = (0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78)
@@ -172,3 +174,15 @@ def test_real_fluorescence_is_parted_from_the_dark(shared_data):
     mask = tissue_mask(overview)
     assert 0.4 < mask.mean() < 0.6
     assert not mask[:, 200:].any()  # the core ends before, as one sees
+
+
+@pytest.mark.parametrize("stain", ["he", "ki67", "autofluorescence"])
+def test_the_tissue_of_the_phantom_is_found_in_every_stain(stain):
+    scene = Phantom(1, Extent(1200, 800)).scene(Region(0, 0, 600, 400), Mpp.square(2))
+    by_four = (100, 4, 150, 4)
+    image = scene.image(stain)
+    overview = np.rint(image.reshape(*by_four, -1).mean(axis=(1, 3))).astype(image.dtype)
+    glass = (scene.classes == CLASS_NAMES.index("glass")).reshape(by_four).mean(axis=(1, 3))
+    mask = tissue_mask(overview)
+    assert mask[glass < 0.5].mean() > 0.99  # lumina that open to the outside are classes of tissue and look like glass
+    assert not mask[binary_dilation(glass < 1, iterations=6) == 0].any()
