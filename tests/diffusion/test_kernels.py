@@ -149,9 +149,10 @@ FOREIGN_SOLVERS = {
 
 
 @foreign
+@pytest.mark.parametrize("count", [4, 12])
 @pytest.mark.parametrize(("kernel", "grid", "theirs"), FOREIGN_SOLVERS.values(), ids=FOREIGN_SOLVERS)
-def test_multistep_trajectories_are_those_of_diffusers(kernel, grid, theirs, draws, denoiser_of):
-    denoiser, count = denoiser_of(linear()), 12
+def test_multistep_trajectories_are_those_of_diffusers(kernel, grid, theirs, count, draws, denoiser_of):
+    denoiser = denoiser_of(linear())
     theirs.set_timesteps(count)
     x_t = draws[0]
     trajectory = steps(denoiser, x_t, grid(linear(), count), kernel, FixedNoise(draws))

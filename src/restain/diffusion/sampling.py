@@ -7,7 +7,7 @@ from pydantic import field_validator
 
 from restain.config import Config
 from restain.diffusion.ancestral import Ancestral, EulerMaruyama
-from restain.diffusion.grids import Times, karras, lu, trailing
+from restain.diffusion.grids import Times, lu, trailing
 from restain.diffusion.kernels import Kernel
 from restain.diffusion.multistep import DPMSolverMultistep, UniPC
 from restain.diffusion.ode import DDIM
@@ -26,7 +26,7 @@ Sampler = Literal["dpmpp_2m", "dpmpp_2m_sde", "unipc", "ddim", "ancestral", "anc
 _SAMPLERS: Mapping[Sampler, tuple[Kernel, Callable[[Schedule, int], Times]]] = {
     "dpmpp_2m": (DPMSolverMultistep(), lu),
     "dpmpp_2m_sde": (DPMSolverMultistep(stochastic=True), lu),
-    "unipc": (UniPC(), karras),
+    "unipc": (UniPC(), lu),
     "ddim": (DDIM(), lu),
     "ancestral": (Ancestral("large"), trailing),
     "ancestral_small": (Ancestral("small"), trailing),
