@@ -86,7 +86,7 @@ def stain(
 def duration(seconds: float) -> str:
     """Return a time in words.
 
-    >>> duration(3.21), duration(75), duration(7300)
+    >>> duration(3.21), duration(75), duration(7330)
     ('3.2 s', '1 min 15 s', '2 h 2 min')
     """
     if seconds < 59.95:

@@ -19,8 +19,8 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 def key_of(seed: int, *names: str | int) -> np.uint64:
     """Return the key of a named stream of random numbers.
 
-    >>> key_of(1, "glands") == key_of(1, "glands"), key_of(1, "glands") == key_of(2, "glands")
-    (True, False)
+    >>> len({int(key_of(seed, "glands")) for seed in (1, 1, 2)})
+    2
     """
     text = "/".join(str(part) for part in (seed, *names))
     return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
