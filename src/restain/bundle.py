@@ -153,6 +153,18 @@ def load_card(folder: Path) -> Card:
     return parse_config(Card, tree, str(path))
 
 
+def record_metrics(folder: Path, metrics: Mapping[str, float]) -> None:
+    """Write what was measured of a model into its card.
+
+    Raises:
+        BundleError: there is no card.
+    """
+    card = load_card(folder).model_copy(update={"metrics": dict(metrics)})
+    fresh = folder.with_name(f"{folder.name}.{CARD}.partial")
+    fresh.write_text(dump_config(card), encoding="utf-8")
+    fresh.replace(folder / CARD)
+
+
 def load_bundle(folder: Path) -> Model:
     """Read and verify a bundle.
 

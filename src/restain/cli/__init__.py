@@ -1,5 +1,6 @@
 """The command ``restain``: one thin file per command; heavy imports live inside the command bodies."""
 
+import errno
 import sys
 import tempfile
 import traceback
@@ -58,6 +59,11 @@ def main() -> None:
     except RestainError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(2)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        message = "error: the disk is full: free space and run the same command again." if full else _fault(error)
+        typer.secho(message, fg="red", err=True)
+        sys.exit(2 if full else 1)
     except KeyboardInterrupt:
         typer.secho("stopped; run the same command again to go on", fg="yellow", err=True)
         sys.exit(130)
