@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from restain.inference import Progress
+    from restain import inference
 
 
 @contextmanager
-def progress_bar(console: "Console") -> Iterator[Callable[["Progress"], None]]:
+def progress_bar(console: "Console") -> Iterator[Callable[["inference.Progress"], None]]:
     """Show how far work is, with an estimate of the time left; call what is yielded with every ``Progress``."""
     from rich.progress import (
         BarColumn,
@@ -34,7 +34,7 @@ def progress_bar(console: "Console") -> Iterator[Callable[["Progress"], None]]:
         task = bar.add_task("opening", total=None)
         activity = ""
 
-        def show(progress: "Progress") -> None:
+        def show(progress: "inference.Progress") -> None:
             nonlocal activity
             if progress.activity != activity:
                 activity = progress.activity

@@ -30,15 +30,8 @@ def stain(
     import time
 
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
+    from restain.cli.progress import duration, progress_bar
     from restain.config import parse_config
     from restain.geometry import Mpp
     from restain.inference import Stainer, StainOptions, load_model, run
@@ -61,38 +54,13 @@ def stain(
         _show_plan(input, stainer, out, scale)
         return
     console, start = Console(), time.perf_counter()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("opening", total=None)
-        activity = ""
+    with progress_bar(console) as show:
         for progress in run(input, stainer, out, scale):
-            if progress.activity != activity:
-                activity = progress.activity
-                bar.reset(task, description=activity)
-            bar.update(task, completed=progress.done, total=progress.total)
+            show(progress)
     target = stainer.model.card.target.name
     console.print(
         f"virtual {target}: {out}\ntook {duration(time.perf_counter() - start)}", markup=False, soft_wrap=True
     )
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words.
-
-    >>> duration(3.21), duration(75), duration(7330)
-    ('3.2 s', '1 min 15 s', '2 h 2 min')
-    """
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _show_plan(path: Path, stainer: "Stainer", out: Path, mpp: "Mpp | None") -> None:
@@ -100,6 +68,7 @@ def _show_plan(path: Path, stainer: "Stainer", out: Path, mpp: "Mpp | None") -> 
     from rich.markup import escape
     from rich.table import Table
 
+    from restain.cli.progress import duration
     from restain.inference import forecast
 
     found, card, sampling = forecast(path, stainer, out, mpp), stainer.model.card, stainer.sampling
