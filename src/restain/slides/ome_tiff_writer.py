@@ -10,7 +10,7 @@ from typing import final
 import numpy as np
 from numpy.typing import DTypeLike
 
-import restain
+from restain import __version__
 from restain.errors import OutputError
 from restain.geometry import Mpp, Point, Region, Size
 from restain.pixels import Image
@@ -220,7 +220,7 @@ class OmeTiffWriter(SlideWriter):
     def _job(self) -> dict[str, object]:
         """Return what makes two jobs the same, as JSON gives it back."""
         return {
-            "restain": restain.__version__,
+            "restain": __version__,
             "size": [self.size.width, self.size.height],
             "mpp": None if self._mpp is None else [self._mpp.x, self._mpp.y],
             "channels": list(self._codec.channels),
@@ -233,7 +233,7 @@ class OmeTiffWriter(SlideWriter):
 
     def _directories(self) -> list[Directory]:
         """Return the directories that follow each other: one per plane, then, of an RGB slide, its lower levels."""
-        software = f"restain {restain.__version__}"
+        software = f"restain {__version__}"
         codec = self._codec
         planes = []
         for plane in range(codec.planes):
