@@ -7,6 +7,7 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
+    from restain.geometry import Mpp
     from restain.inference import StainOptions, load_model, stain, stain_slide
     from restain.reports import evaluate
     from restain.slides import create_slide, open_slide
@@ -14,6 +15,7 @@ if typing.TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Mpp",
     "StainOptions",
     "__version__",
     "create_slide",
@@ -25,6 +27,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Mpp": "restain.geometry",
     "StainOptions": "restain.inference",
     "create_slide": "restain.slides",
     "evaluate": "restain.reports",

@@ -25,14 +25,14 @@ MOST_PIXELS = 2**28
 
 
 def stain(
-    image: Image, model: Model, *, mpp: float | None = None, options: StainOptions = StainOptions()
+    image: Image, model: Model, *, mpp: Mpp | None = None, options: StainOptions = StainOptions()
 ) -> NDArray[np.uint8]:
     """Stain an image of any size.
 
     Args:
         image: (H, W, source channels) uint8 or uint16.
         model: from ``load_model``; its networks are moved to the device.
-        mpp: micrometres per pixel of the image; needed where the model has a scale.
+        mpp: scale of the image; needed where the model has one.
         options: how the model is run.
 
     Returns:
@@ -41,13 +41,13 @@ def stain(
     Raises:
         DataError: an image of another shape or type.
         BundleError: the model takes other channels.
-        ScaleError: the scale is needed and missing, or implausible.
+        ScaleError: the scale is needed and missing.
         ConfigError: a device that is not there or too small, or sampling options for a model that does not sample.
     """
     takes = model.card.source.channels
     count = image.shape[-1] if image.ndim else 0
     names = takes if count == len(takes) else tuple(f"channel {k}" for k in range(count))
-    reader = ArrayReader(image, names, None if mpp is None else Mpp.square(mpp))
+    reader = ArrayReader(image, names, mpp)
     work = stain_reader(reader, Stainer(model, options))
     while True:
         try:

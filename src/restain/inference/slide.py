@@ -27,12 +27,15 @@ OVERVIEW_MPP = 10.0
 OVERVIEW_SIDE = 4096
 """Its longest edge, which bounds its memory."""
 
+SMALLEST_OVERVIEW = 100
+"""Slides shorter than a millimetre are stained wholly: there is little to save, and too little to tell glass by."""
+
 UNKNOWN_MPP = 0.5
 """Scale assumed for the overview alone where nobody knows it: that of a 20x scan."""
 
 
 def stain_slide(
-    path: Path, model: Model, out: Path, *, mpp: float | None = None, options: StainOptions = StainOptions()
+    path: Path, model: Model, out: Path, *, mpp: Mpp | None = None, options: StainOptions = StainOptions()
 ) -> None:
     """Stain a slide into a pyramidal OME-TIFF of the same extent and scale.
 
@@ -44,17 +47,17 @@ def stain_slide(
         path: anything ``open_slide`` opens.
         model: from ``load_model``; its networks are moved to the device.
         out: the result, ending in ``.tif`` or ``.tiff``, best in ``.ome.tiff``.
-        mpp: micrometres per pixel of the slide, where the file does not say it or is wrong.
+        mpp: scale of the slide, where the file does not tell it or is wrong.
         options: how the model is run.
 
     Raises:
         SlideError: the slide cannot be opened or read.
         BundleError: the model takes other channels.
-        ScaleError: the scale is missing or implausible.
+        ScaleError: the scale is needed and missing.
         ConfigError: a device that is not there or too small, or sampling options for a model that does not sample.
         OutputError: the result cannot be written.
     """
-    for _ in run_slide(path, Stainer(model, options), out, None if mpp is None else Mpp.square(mpp)):
+    for _ in run_slide(path, Stainer(model, options), out, mpp):
         pass
 
 
@@ -79,11 +82,13 @@ def run_slide(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Itera
 
 
 def plan_slide(reader: SlideReader, source: Source, stainer: Stainer) -> TilePlan:
-    """Find the tissue of a slide and cut it into tiles; warns where there is none."""
+    """Cut a slide into tiles and find those with tissue; warns where there is none."""
     info = reader.info
     own = UNKNOWN_MPP if info.mpp is None else info.mpp.mean
     side = max(info.size.width, info.size.height) * own / OVERVIEW_MPP
-    mask = tissue_mask(overview(reader, round(min(max(side, 1), OVERVIEW_SIDE))).image)
+    if side < SMALLEST_OVERVIEW:
+        return plan_tiles(source.size, stainer.model.card, None)
+    mask = tissue_mask(overview(reader, min(round(side), OVERVIEW_SIDE)).image)
     if not mask.any():
         warnings.warn(f"{info.path} shows no tissue; its stain is empty glass.", RestainWarning, stacklevel=2)
     return plan_tiles(source.size, stainer.model.card, mask)
