@@ -28,7 +28,11 @@ def test_bits_are_those_of_splitmix64():
 def test_numbers_are_uniform_along_every_direction_of_the_lattice():
     square = uniform(KEY, np.arange(-150, 150)[:, None], np.arange(-150, 150))
     assert kstest(square.ravel(), "uniform").pvalue > 1e-3
-    for neighbour in (square[1:, :] * square[:-1, :], square[:, 1:] * square[:, :-1], square[1:, 1:] * square[:-1, :-1]):
+    for neighbour in (
+        square[1:, :] * square[:-1, :],
+        square[:, 1:] * square[:, :-1],
+        square[1:, 1:] * square[:-1, :-1],
+    ):
         assert abs(neighbour.mean() - 0.25) < 4 * np.sqrt(7 / 144 / neighbour.size)
 
 

@@ -42,8 +42,8 @@ def plan_of(seed: int, y: Floats, x: Floats) -> tuple[Floats, Floats]:
 def block_of(seed: int, plan_y: Floats, plan_x: Floats) -> tuple[Floats, Floats]:
     """Return the positions in the block of positions on the plan: the inverse of ``plan_of``.
 
-    Fixed-point steps; each shrinks the error by the slope of the bend, 0.2 on average, and 16 of them leave less than a
-    micrometre where it is steepest.
+    Fixed-point steps; each shrinks the error by the slope of the bend, 0.2 on average, so 16 of them leave nothing but
+    where the bend is steepest: more than a micrometre at one place in a thousand.
     """
     y, x = plan_y, plan_x
     for _ in range(16):

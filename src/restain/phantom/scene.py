@@ -1,11 +1,12 @@
 """One region of a section at one scale: its pictures, its masks, its cells."""
 
 from functools import cached_property
-from typing import Any, final
+from typing import Any, final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from restain.errors import DataError
 from restain.geometry import Mpp, Region
 from restain.phantom.autofluorescence import autofluorescence
 from restain.phantom.cells import CellTable
@@ -32,9 +33,14 @@ class Scene:
         section: the cut.
         region: in pixels at ``mpp``; it may lie anywhere.
         mpp: scale.
+
+    Raises:
+        DataError: a region without extent.
     """
 
     def __init__(self, tissue: Tissue, section: Section, region: Region, mpp: Mpp) -> None:
+        if region.width <= 0 or region.height <= 0:
+            raise DataError(f"a region of {region.size} pixels is empty", fix="ask for at least one pixel")
         self.region = region
         self.mpp = mpp
         self._frame = Frame.of(region, mpp, MARGIN)
@@ -73,11 +79,16 @@ class Scene:
 
         Returns:
             (H, W, 3) uint8; for autofluorescence (H, W, 26) uint16.
+
+        Raises:
+            DataError: no such stain.
         """
         specimen = self._specimen
         noise = key_of(specimen.seed, *specimen.section.names(stain), "sensor")
         if stain == "autofluorescence":
             return autofluorescence(specimen, self._frame, noise)
+        if stain not in BRIGHTFIELD:
+            raise DataError(f"a phantom has no stain {stain!r}", fix=f"choose one of {', '.join(get_args(Stain))}")
         dyes = BRIGHTFIELD[stain]
         look = look_of(specimen.seed, stain, dyes.vectors)
         amounts = overview_amounts(specimen, stain) if specimen.grid.overview else dyes.amounts(specimen)

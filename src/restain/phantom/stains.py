@@ -13,6 +13,7 @@ from restain.phantom.immuno import IHC_STAINS, cd3, ck818, her2, ki67
 from restain.phantom.specimen import Specimen
 
 Stain = Literal["he", "ki67", "her2", "cd3", "ck818", "autofluorescence"]
+"""Everything a section can be seen in: H&E, four markers in immunohistochemistry, and no stain at all."""
 
 Singles = NDArray[np.float32]
 
@@ -38,4 +39,4 @@ BRIGHTFIELD = {
     "cd3": Brightfield(IHC_STAINS, cd3),
     "ck818": Brightfield(IHC_STAINS, ck818),
 }
-"""All stains but autofluorescence."""
+"""All stains but autofluorescence, by name."""
