@@ -55,7 +55,7 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
         OutputError: the disk is full or cannot be written.
     """
     course = config.training
-    accelerator = Accelerator(mixed_precision="bf16" if course.precision == "bf16" else "no")
+    accelerator = Accelerator()
     if accelerator.is_main_process:
         claim_folder(config)
     accelerator.wait_for_everyone()
@@ -95,7 +95,7 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
             values = {name: total / steps for name, total in sums.items()} | {"rate": _rate(course, before)}
             values["images_per_second"] = steps * step_images / (time.monotonic() - clock)
             if log and (last or _crossed(course.picture_every, before, seen)):
-                with average.applied_to(method), torch.no_grad(), accelerator.autocast():
+                with average.applied_to(method), torch.no_grad(), _autocast(accelerator, course):
                     values |= held_out_losses(method, shown, _generator(accelerator.device, config.seed))
                     save_samples(config.out / "samples" / f"{seen:012d}.png", method, shown, config)
             if log:
@@ -125,7 +125,7 @@ def _step(
     values: dict[str, float] = {}
     for turn, (player, parameters) in enumerate(method.players().items()):
         generator = _generator(accelerator.device, config.seed, accelerator.process_index, seen, turn)
-        with accelerator.autocast():
+        with _autocast(accelerator, config.training):
             losses = method.losses(player, batch, generator)
         loss = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(loss):
@@ -152,6 +152,10 @@ def _share_gradients(accelerator: Accelerator, parameters: list[nn.Parameter]) -
     flat: Tensor = accelerator.reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduction="mean")
     for parameter, part in zip(parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True):
         parameter.grad = part.view_as(parameter)
+
+
+def _autocast(accelerator: Accelerator, course: Course) -> torch.autocast:
+    return torch.autocast(accelerator.device.type, torch.bfloat16, enabled=course.precision == "bf16")
 
 
 def _rate(course: Course, seen: int) -> float:

@@ -1,11 +1,11 @@
 """What surrounds the loop: the run's folder, its networks, its data checks, the card of what it makes."""
 
-import difflib
+from typing import Any
 
 import torch
 
 from restain.bundle import Card
-from restain.config import dump_config
+from restain.config import dump_config, load_config
 from restain.data import Pairs
 from restain.errors import ConfigError, DataError, OutputError
 from restain.methods import Method, build_method
@@ -14,8 +14,8 @@ from restain.training.config import TrainConfig
 RESOLVED = "config.yaml"
 """The resolved configuration in the run's folder."""
 
-MAY_CHANGE = ("  images:", "  workers:")
-"""Lines of the resolved configuration that may differ when a run goes on: it may be longer, on another machine."""
+MAY_CHANGE = frozenset({"out", "training.images", "training.workers"})
+"""What may differ when a run goes on: it may be longer, and on another machine."""
 
 
 def claim_folder(config: TrainConfig) -> None:
@@ -25,12 +25,19 @@ def claim_folder(config: TrainConfig) -> None:
         ConfigError: the folder holds a run with another configuration.
         OutputError: the folder cannot be written.
     """
-    path, text = config.out / RESOLVED, dump_config(config)
+    path = config.out / RESOLVED
+    if path.exists():
+        found, wanted = _flat(load_config(TrainConfig, path).model_dump()), _flat(config.model_dump())
+        changed = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
+        refused = [key for key in changed if key not in MAY_CHANGE]
+        if refused:
+            raise ConfigError(
+                f"{config.out} holds a run with another configuration ({refused[0]} was {found.get(refused[0])})",
+                fix="choose another folder with out=..., or delete that one to start anew",
+            )
     try:
-        if path.exists():
-            _refuse_other(path.read_text(encoding="utf-8"), text, config)
         config.out.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(dump_config(config), encoding="utf-8")
     except OSError as error:
         raise OutputError(
             f"{config.out} cannot be written ({error.strerror})", fix="choose another folder with out=..."
@@ -97,11 +104,9 @@ def write_card(config: TrainConfig, images: int) -> Card:
     )
 
 
-def _refuse_other(found: str, wanted: str, config: TrainConfig) -> None:
-    lines = difflib.ndiff(found.splitlines(), wanted.splitlines())
-    changed = [line[2:] for line in lines if line.startswith("+ ") and not line[2:].startswith(MAY_CHANGE)]
-    if changed:
-        raise ConfigError(
-            f"{config.out} holds a run with another configuration (it differs in {changed[0].strip()!r})",
-            fix="choose another folder with out=..., or delete that one to start anew",
-        )
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of nested sections by their dotted names."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return leaves
