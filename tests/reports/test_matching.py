@@ -50,7 +50,7 @@ def test_missing_partners_are_named_on_either_side(folders):
 
 def test_one_name_twice_is_refused(folders):
     pred, target = folders(["a.png", "a.jpg"], ["a.png"])
-    with pytest.raises(DataError, match=r"pred holds one name twice: a.jpg \(a.png\)"):
+    with pytest.raises(DataError, match=r"pred holds one name twice: a\.jpg and a\.png"):
         match_images(pred, target)
 
 

@@ -12,12 +12,9 @@ from restain.errors import DataError
 from restain.geometry import Mpp, Region
 from restain.phantom import Phantom, Stain
 from restain.pixels import Image
-from restain.slides import open_slide
+from restain.slides import images_in, open_slide
 
 Part = Literal["train", "held_out"]
-
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
-"""Suffixes that make a file in a folder a picture (its content decides how it is read)."""
 
 
 @final
@@ -98,7 +95,7 @@ class FolderPairs(Pairs):
     """
 
     def __init__(self, config: FolderPairsConfig, part: Part) -> None:
-        sources, targets = _pictures(config.source), _pictures(config.target)
+        sources, targets = images_in(config.source), images_in(config.target)
         pattern = config.train if part == "train" else config.held_out
         both = [name for name in sources if fnmatchcase(name, config.train) and fnmatchcase(name, config.held_out)]
         if both:
@@ -162,12 +159,6 @@ class PhantomPairs(Pairs):
             scene = Phantom(seed=self._seeds[index]).scene(field, Mpp.square(config.mpp))
             self._rendered[index] = scene.image(config.source), scene.image(config.target)
         return self._rendered[index]
-
-
-def _pictures(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder", fix="check the path in the configuration")
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICTURES}
 
 
 def _read_image(path: Path) -> Image:

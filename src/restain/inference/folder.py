@@ -7,7 +7,6 @@ from pathlib import Path
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
-from restain.data.pairs import PICTURES
 from restain.errors import DataError, InputError, OutputError, RestainError, RestainWarning
 from restain.geometry import Mpp
 from restain.inference.image import run_image
@@ -15,6 +14,7 @@ from restain.inference.output import check_distinct
 from restain.inference.progress import Progress
 from restain.inference.provenance import provenance
 from restain.inference.stainer import Stainer
+from restain.slides import images_in
 
 
 def run_folder(folder: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Iterator[Progress]:
@@ -62,20 +62,9 @@ def jobs_of(folder: Path, out: Path) -> dict[Path, Path]:
     """Return the images of a folder and the files to be made of them, by name.
 
     Raises:
-        DataError: there are none, or two differ in their suffix only.
+        DataError: there are none, or two of one name.
     """
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.is_file())
-    if not paths:
-        raise DataError(
-            f"{folder} holds no images (files that end in {', '.join(sorted(PICTURES))})", fix="check the input"
-        )
-    jobs: dict[Path, Path] = {}
-    for path in paths:
-        made = out / f"{path.stem}.png"
-        if made in jobs.values():
-            raise DataError(f"{folder} holds two images named {path.stem!r}", fix="rename or remove one of them")
-        jobs[path] = made
-    return jobs
+    return {path: out / f"{name}.png" for name, path in images_in(folder).items()}
 
 
 def refuse_foreign(jobs: Mapping[Path, Path]) -> None:

@@ -6,11 +6,7 @@ from pathlib import Path
 from typing import final
 
 from restain.errors import DataError
-
-IMAGES = frozenset(
-    {".bmp", ".jpeg", ".jpg", ".mrxs", ".ndpi", ".png", ".qptiff", ".scn", ".svs", ".tif", ".tiff", ".webp"}
-)
-"""Suffixes that make a file in a folder an image to compare; its content decides how it is read."""
+from restain.slides import image_name, images_in
 
 SHOWN = 3
 """How many names a message lists."""
@@ -42,8 +38,8 @@ def match_images(pred: Path, target: Path) -> tuple[Match, ...]:
             f"of {pred} and {target} one is a folder and the other a file", fix="compare two folders or two files"
         )
     if not pred.is_dir():
-        return (Match(_stem(pred), pred, target),)
-    preds, targets = _images(pred), _images(target)
+        return (Match(image_name(pred), pred, target),)
+    preds, targets = images_in(pred), images_in(target)
     for names, others, folder in ((preds, targets, target), (targets, preds, pred)):
         if lonely := sorted(names.keys() - others.keys()):
             raise DataError(
@@ -61,22 +57,3 @@ def listed(names: Sequence[str]) -> str:
     """
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _images(folder: Path) -> dict[str, Path]:
-    paths = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGES and not path.name.startswith(".") and path.is_file()
-    )
-    if not paths:
-        raise DataError(f"{folder} holds no images", fix="check the path")
-    images = {_stem(path): path for path in paths}
-    if len(images) < len(paths):
-        twice = [f"{path.name} ({images[_stem(path)].name})" for path in paths if images[_stem(path)] != path]
-        raise DataError(f"{folder} holds one name twice: {listed(twice)}", fix="keep one file per name")
-    return images
-
-
-def _stem(path: Path) -> str:
-    return path.stem.removesuffix(".ome")

@@ -1,5 +1,6 @@
 """Slides and plain images: read at any scale, write as pyramids that every viewer opens."""
 
+from restain.slides.folders import image_name, images_in
 from restain.slides.images import save_image
 from restain.slides.ome_tiff_writer import create_slide
 from restain.slides.opening import open_slide
@@ -15,6 +16,8 @@ __all__ = [
     "SlideWriter",
     "background_of",
     "create_slide",
+    "image_name",
+    "images_in",
     "open_slide",
     "overview",
     "read_at",
