@@ -102,6 +102,18 @@ def test_f16_free_guidance_of_weight_1_and_0_is_bit_equal(conditional):
     assert torch.equal(ClassifierFree(conditional, 0.0)(x_t, t, source), conditional(x_t, t, None))
 
 
+@pytest.mark.parametrize(("weight", "sources"), [(1.0, ["source"]), (0.0, [None]), (1.5, [None, "source"])])
+def test_free_guidance_asks_no_more_than_it_must(weight, sources):
+    asked = []
+
+    def network(x_t, time, source):
+        asked.append(source)
+        return x_t
+
+    ClassifierFree(NetworkDenoiser(network, linear(), "v"), weight)(torch.zeros(1, 1, 2, 2), torch.tensor(5), "source")
+    assert asked == sources
+
+
 def test_free_guidance_in_x0_is_free_guidance_in_eps(conditional):
     x_t, source, t = torch.randn(2, 3, 8, 8).double(), torch.randn(2, 3, 8, 8).double(), torch.tensor(400)
     alpha_t, sigma_t = linear()(t)
