@@ -8,6 +8,8 @@ import pytest
 import typer
 
 from restain.cli import app
+from restain.geometry import Mpp, Region, Size
+from restain.phantom import Phantom, PhantomSlide, write_phantom
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -57,8 +59,13 @@ def unknown_to_restain(words: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_in_python_run(page, tmp_path, monkeypatch):
+    """A reader has a picture, ``image``, and a slide, ``slide.svs`` (formats are known by content)."""
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {}
+    phantom, mpp = Phantom(seed=1), Mpp.square(0.5)
+    if "slide.svs" in page.read_text(encoding="utf-8"):
+        write_phantom(Path("slide.ome.tiff"), PhantomSlide(phantom, "he", Size(96, 96), mpp))
+        Path("slide.ome.tiff").rename("slide.svs")
+    namespace: dict[str, object] = {"image": phantom.render("he", Region(0, 0, 64, 64), mpp)}
     for number, body in enumerate(blocks(page.read_text(encoding="utf-8"), "python")):
         exec(compile(body, f"{page.name}, block {number}", "exec"), namespace)
 
