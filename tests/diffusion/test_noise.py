@@ -26,7 +26,7 @@ def plane():
 corners, sides = st.integers(-150, 100), st.integers(1, 100)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(x=corners, y=corners, width=sides, height=sides)
 def test_noise_belongs_to_the_slide_not_to_the_tile(plane, x, y, width, height):
     whole, noise = plane
@@ -111,7 +111,7 @@ def test_noise_is_standard_normal(kind):
     assert abs(values.std() - 1) < 5 / np.sqrt(2 * n)
     assert abs(stats.skew(values)) < 5 * np.sqrt(6 / n)
     assert abs(stats.kurtosis(values)) < 5 * np.sqrt(24 / n)
-    assert stats.kstest(values, "norm").pvalue > 1e-4
+    assert stats.kstest(values[::16], "norm").pvalue > 1e-4
     expected = n * 2 * stats.norm.sf([1, 2, 3, 4])
     found = [(np.abs(values) > limit).sum() for limit in (1, 2, 3, 4)]
     np.testing.assert_array_less(np.abs(found - expected), 5 * np.sqrt(expected))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restain.diffusion import (
@@ -89,6 +89,7 @@ def test_noise_only_grows(schedule):
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+@settings(deadline=None, max_examples=30)
 @given(share=st.floats(0.001, 0.999))
 def test_time_is_the_inverse(schedule, share):
     level = schedule.level(share * schedule.t_max)
