@@ -35,7 +35,7 @@ UNKNOWN_MPP = 0.5
 
 
 def stain_slide(
-    path: Path, model: Model, out: Path, *, mpp: Mpp | None = None, options: StainOptions = StainOptions()
+    path: Path | str, model: Model, out: Path | str, *, mpp: Mpp | None = None, options: StainOptions = StainOptions()
 ) -> None:
     """Stain a slide into a pyramidal OME-TIFF of the same extent and scale.
 
@@ -57,7 +57,7 @@ def stain_slide(
         ConfigError: a device that is not there or too small, or sampling options for a model that does not sample.
         OutputError: the result cannot be written.
     """
-    for _ in run_slide(path, Stainer(model, options), out, mpp):
+    for _ in run_slide(Path(path), Stainer(model, options), Path(out), mpp):
         pass
 
 
