@@ -82,7 +82,7 @@ def shrink(image: Image, factor: int) -> Image:
 
     Args:
         image: (H, W, C) of uint8 or uint16, H and W multiples of the factor.
-        factor: at least 1.
+        factor: at least 2.
 
     Returns:
         (H / factor, W / factor, C) of the same type.
@@ -91,14 +91,15 @@ def shrink(image: Image, factor: int) -> Image:
     area = factor * factor
     wider = np.min_scalar_type(np.iinfo(image.dtype).max * area + area // 2)
     lines = image.reshape(height, width * channels)
-    rows = lines[0::factor].astype(wider)
-    for k in range(1, factor):
+    rows = np.add(lines[0::factor], lines[1::factor], dtype=wider)
+    for k in range(2, factor):
         rows += lines[k::factor]
-    rows = rows.reshape(height // factor, width // factor, factor * channels)
-    total = np.zeros((height // factor, width // factor, channels), wider)
-    for channel in range(channels):  # channel by channel, so that the inner loop is long: four times faster
-        for k in range(factor):
-            total[..., channel] += rows[..., channel + k * channels]
+    pixels = rows.reshape(height // factor, width // factor, factor, channels)
+    total = np.empty((height // factor, width // factor, channels), wider)
+    for channel in range(channels):  # one after the other, so that the inner loop is long: four times faster
+        np.add(pixels[:, :, 0, channel], pixels[:, :, 1, channel], out=total[..., channel])
+        for k in range(2, factor):
+            total[..., channel] += pixels[:, :, k, channel]
     total += area // 2
     total //= area
     return total.astype(image.dtype)

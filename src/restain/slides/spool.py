@@ -20,11 +20,12 @@ import re
 import shutil
 import threading
 import warnings
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
+
+from imagecodecs import deflate_crc32
 
 from restain.errors import OutputError, RestainWarning
 from restain.slides.failures import writing
@@ -110,7 +111,7 @@ class Spool:
             if half is not None:
                 _write(self._halves, half, place * self._half_bytes)
         lengths = tuple(map(len, planes))
-        record = Record(offset, lengths, zlib.crc32(blob), place, zlib.crc32(half or b""))
+        record = Record(offset, lengths, deflate_crc32(blob), place, deflate_crc32(half or b""))
         with self._guard:
             with writing(self.output):
                 _write_on(self._journal, _line(key, record))
@@ -183,7 +184,7 @@ class Spool:
         for key in sorted(noted, key=lambda key: -key.level):
             record = noted[key]
             tile = os.pread(self._slide, sum(record.lengths), record.offset)
-            if zlib.crc32(tile) == record.checksum and (self._has_parent(key) or self._has_half(record)):
+            if deflate_crc32(tile) == record.checksum and (self._has_parent(key) or self._has_half(record)):
                 self.records[key] = record
         waiting = {record.place for key, record in self.records.items() if not self._has_parent(key)}
         self._places = max(waiting, default=-1) + 1
@@ -198,7 +199,7 @@ class Spool:
         if record.place == _NO_PLACE:
             return False
         return (
-            zlib.crc32(os.pread(self._halves, self._half_bytes, record.place * self._half_bytes))
+            deflate_crc32(os.pread(self._halves, self._half_bytes, record.place * self._half_bytes))
             == record.half_checksum
         )
 

@@ -77,12 +77,23 @@ class TiffReader(SlideReader):
 
     def _read_inside(self, region: Region, level: int) -> Image:
         stored = self._levels[level]
-        image = np.empty((region.height, region.width, stored.channels), stored.dtype)
-        for plane in range(stored.planes):
-            for row in range(region.y // stored.piece.height, -(-region.bottom // stored.piece.height)):
-                for column in range(region.x // stored.piece.width, -(-region.right // stored.piece.width)):
-                    self._paste(image, region, level, plane, column, row)
+        image = self._read_tile(region, stored)
+        if image is None:
+            image = np.empty((region.height, region.width, stored.channels), stored.dtype)
+            for plane in range(stored.planes):
+                for row in range(region.y // stored.piece.height, -(-region.bottom // stored.piece.height)):
+                    for column in range(region.x // stored.piece.width, -(-region.right // stored.piece.width)):
+                        self._paste(image, region, level, plane, column, row)
         return on_white(image, premultiplied=stored.premultiplied) if stored.alpha else image
+
+    def _read_tile(self, region: Region, stored: "_Level") -> Image | None:
+        """Return the pixels of a region that is one whole tile: nobody needs it twice, so nothing is copied or kept."""
+        if stored.planes > 1 or region.size != stored.piece:
+            return None
+        if region.x % stored.piece.width or region.y % stored.piece.height:
+            return None
+        pixels = self._decode(stored, 0, region.x // stored.piece.width, region.y // stored.piece.height)
+        return pixels if pixels.flags.writeable else pixels.copy()
 
     def _paste(self, image: Image, region: Region, level: int, plane: int, column: int, row: int) -> None:
         stored = self._levels[level]
