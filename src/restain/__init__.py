@@ -9,7 +9,7 @@ import typing
 if typing.TYPE_CHECKING:
     from restain.geometry import Mpp
     from restain.inference import StainOptions, load_model, stain, stain_slide
-    from restain.reports import evaluate
+    from restain.reports.evaluate import evaluate
     from restain.slides import create_slide, open_slide
 
 __version__ = "0.1.0"
