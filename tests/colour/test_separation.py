@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.color import rgb2hed, rgb_from_hed, separate_stains
@@ -13,6 +13,7 @@ STAINS = pytest.mark.parametrize("stains", [HE, HED, HE_FIJI, H_DAB_FIJI], ids=l
 
 
 @STAINS
+@settings(max_examples=30, deadline=None)
 @given(amounts=AMOUNTS)
 def test_separating_what_was_composed_gives_the_amounts_back(stains, amounts):
     np.testing.assert_allclose(separate(compose(amounts, stains), stains), amounts, atol=1e-9)

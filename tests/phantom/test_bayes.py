@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -47,6 +47,7 @@ def test_bounds_agree_with_drawing_labels():
     assert best.sampler_balanced_accuracy == pytest.approx(balanced(label, drawn), abs=3e-3)
 
 
+@settings(max_examples=40, deadline=None)
 @given(PROBABILITIES)
 def test_no_threshold_does_better(p):
     best = bounds(p)

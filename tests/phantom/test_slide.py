@@ -3,7 +3,7 @@ import openslide
 import pytest
 import tifffile
 
-from restain.geometry import Mpp, Point, Region, Size
+from restain.geometry import Mpp, Region, Size
 from restain.phantom import CHANNEL_NAMES, Extent, Phantom, PhantomSlide, Section, write_phantom
 from restain.slides import RGB, open_slide, read_at, size_at
 
@@ -98,4 +98,3 @@ def test_autofluorescence_is_stored_without_loss(tmp_path):
 
 def test_an_extent_comes_from_pixels():
     assert Extent.of(Size(200, 100), Mpp(0.5, 0.25)) == Extent(100, 25)
-    assert Region(0, 0, 1, 1).shift(Point(0, 0)) == Region(0, 0, 1, 1)

@@ -2,7 +2,7 @@
 
 The lattice lives on a plan that is bent smoothly into the block, so that its rows do not show; see ``plan_of``.
 The depth of a point is measured along the ray from the gland's centre: positive inside, zero on the basement membrane.
-Only sums, products and roots enter, so that the result is the same number on every machine.
+Angles enter as cosines and sines and their powers, so no arc tangent has to be taken per point.
 """
 
 from dataclasses import dataclass

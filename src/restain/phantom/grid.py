@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restain.geometry import Mpp, Region
+from restain.phantom.micrometres import Box
 
 FINEST = 0.5
 """Samples are never further apart than this, in micrometres; larger pixels are means of several."""
@@ -45,6 +46,14 @@ class Grid:
     def step(self) -> float:
         """The larger of the two steps in micrometres."""
         return max(self.step_y, self.step_x)
+
+    @property
+    def box(self) -> Box:
+        """The rectangle that the samples stand for."""
+        region = self.region
+        return Box(
+            region.y * self.step_y, region.x * self.step_x, region.bottom * self.step_y, region.right * self.step_x
+        )
 
     @property
     def overview(self) -> bool:

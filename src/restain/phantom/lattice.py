@@ -1,7 +1,8 @@
 """Randomness that depends on position only: counter-based hashing and value noise on unbounded lattices.
 
 Every number is a function of a key (from the seed and a name) and integer coordinates, so any part of the plane can be
-drawn without the rest, in any order, always with the same result. The finaliser is that of SplitMix64 (Steele, Lea and
+drawn without the rest, in any order, always with the same result: to the bit on one machine, and on another up to the
+last digits in which its exponentials differ. The finaliser is that of SplitMix64 (Steele, Lea and
 Flood, Fast splittable pseudorandom number generators, 2014; constants: Stafford's variant 13).
 """
 

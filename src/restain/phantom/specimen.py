@@ -35,10 +35,6 @@ class Specimen:
         self.tissue = tissue
         self.section = section
         self.grid = grid
-        region = grid.region
-        self._box = Box(
-            region.y * grid.step_y, region.x * grid.step_x, region.bottom * grid.step_y, region.right * grid.step_x
-        )
 
     @property
     def seed(self) -> int:
@@ -48,7 +44,7 @@ class Specimen:
     @cached_property
     def cells(self) -> CellTable:
         """All cells whose nuclei may touch the samples; none in an overview."""
-        box = Box(0, 0, 0, 0) if self.grid.overview else self._box.grow(NUCLEUS_REACH)
+        box = Box(0, 0, 0, 0) if self.grid.overview else self.grid.box.grow(NUCLEUS_REACH)
         return section_cells(self.tissue, self.section, box)
 
     @cached_property
@@ -69,7 +65,7 @@ class Specimen:
     @cached_property
     def neighbourhood(self) -> CellTable:
         """All cells whose territories may touch the samples: more than ``cells``."""
-        return section_cells(self.tissue, self.section, self._box.grow(TERRITORY_REACH))
+        return section_cells(self.tissue, self.section, self.grid.box.grow(TERRITORY_REACH))
 
     @cached_property
     def territories(self) -> Territories:
