@@ -116,7 +116,7 @@ def save_bundle(folder: Path, card: Card, method: Method) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         weights = {name: value.detach().cpu().half().contiguous() for name, value in method.state_dict().items()}
-        safetensors.torch.save_file(weights, fresh / WEIGHTS)
+        (fresh / WEIGHTS).write_bytes(safetensors.torch.save(weights))
         stamped = card.model_copy(update={"files": {WEIGHTS: _sha256(fresh / WEIGHTS)}})
         (fresh / CARD).write_text(dump_config(stamped), encoding="utf-8")
         if folder.exists():
