@@ -29,6 +29,10 @@ app = typer.Typer(
 )
 
 
+INTERRUPTED = 130
+"""The exit code that typer makes of Ctrl-C."""
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"restain {__version__}")
@@ -64,9 +68,10 @@ def main() -> None:
         message = "error: the disk is full: free space and run the same command again." if full else _fault(error)
         typer.secho(message, fg="red", err=True)
         sys.exit(2 if full else 1)
-    except KeyboardInterrupt:
-        typer.secho("stopped; run the same command again to go on", fg="yellow", err=True)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            typer.secho("stopped; run the same command again to go on", fg="yellow", err=True)
+        raise
     except Exception as error:
         typer.secho(_fault(error), fg="red", err=True)
         sys.exit(1)
