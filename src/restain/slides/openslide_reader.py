@@ -40,13 +40,14 @@ class OpenSlideReader(SlideReader):
         self._path = path
         try:
             self._slide = OpenSlide(path)
-        except OpenSlideError as error:
+            properties = dict(self._slide.properties)
+            vendor = properties["openslide.vendor"]
+        except (OpenSlideError, KeyError) as error:
             raise SlideError(f"{path} cannot be opened ({error})", fix=DAMAGED) from error
-        properties = self._slide.properties
         scale = believe(_number(properties.get("openslide.mpp-x")), _number(properties.get("openslide.mpp-y")))
         self.info = SlideInfo(
             path=path,
-            format=f"{properties['openslide.vendor']} (OpenSlide)",
+            format=f"{vendor} (OpenSlide)",
             levels=tuple(Size(*size) for size in self._slide.level_dimensions),
             mpp=scale.mpp,
             channels=RGB,
@@ -55,7 +56,7 @@ class OpenSlideReader(SlideReader):
             without_mpp=scale.reason,
         )
         self._cache = TileCache()
-        self.mistaken_colours = _holds_ycbcr_called_rgb(path, dict(properties))
+        self.mistaken_colours = _holds_ycbcr_called_rgb(path, properties)
         """Whether the pixels are YCbCr though the file calls them RGB; they are converted here."""
 
     def _read_inside(self, region: Region, level: int) -> Image:

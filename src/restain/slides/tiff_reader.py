@@ -25,7 +25,17 @@ from restain.slides.scale import UNKNOWN, Scale, believe, per_pixel
 LARGEST_PIECE = 2**30
 """Decoded bytes of the largest tile or strip that is read: 1 GiB. Larger ones are damaged headers or untiled giants."""
 
-TIFF_ERRORS = (tifffile.TiffFileError, OSError, RuntimeError, ValueError, LookupError, TypeError, struct.error)
+TIFF_ERRORS = (
+    tifffile.TiffFileError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 """What tifffile and its codecs raise on damaged files."""
 
 _SVS_SCALE = re.compile(r"\|\s*MPP\s*=\s*([\d.]+)")
@@ -208,7 +218,7 @@ def _level(path: Path, series: tifffile.TiffPageSeries) -> _Level:
             f"{path} is stored in pieces of {piece} pixels, too large to read one by one",
             fix="convert it to a tiled TIFF (for example vips tiffsave --tile --pyramid --bigtiff)",
         )
-    palette = (np.asarray(page.colormap) >> 8).astype(np.uint8).T if page.photometric == _PALETTE else None
+    palette = _palette(path, page) if page.photometric == _PALETTE else None
     level = _Level(
         size=size,
         piece=piece,
@@ -225,6 +235,14 @@ def _level(path: Path, series: tifffile.TiffPageSeries) -> _Level:
     if any(len(directory.offsets) != expected for directory in level.directories):
         raise SlideError(f"{path} does not list its {expected} tiles", fix=DAMAGED)
     return level
+
+
+def _palette(path: Path, page: tifffile.TiffPage) -> NDArray[np.uint8]:
+    """Return (entries, 3): TIFF stores 16 bits per colour, of which the upper 8 count."""
+    stored = np.asarray(page.colormap)
+    if stored.shape != (3, 2**page.bitspersample) or page.samplesperpixel != 1:
+        raise SlideError(f"{path} has a palette of shape {stored.shape}", fix=DAMAGED)
+    return (stored >> 8).astype(np.uint8).T
 
 
 def _piece(page: tifffile.TiffPage) -> Size:
