@@ -15,11 +15,12 @@ from restain.errors import OutputError
 from restain.geometry import Mpp, Point, Region, Size
 from restain.pixels import Image
 from restain.slides.codec import Codec, Compression
+from restain.slides.journal import TileKey
 from restain.slides.ome import write_ome
 from restain.slides.reader import RGB
 from restain.slides.resampling import shrink
-from restain.slides.spool import Spool, TileKey
-from restain.slides.tiff_directory import Directory, longs, offsets, pack_directories, rational, shorts, text
+from restain.slides.spool import Spool
+from restain.slides.tiff_directory import Directory, long8s, longs, pack_directories, rational, shorts, text
 from restain.slides.writer import SlideWriter
 
 WORKERS = 2
@@ -92,16 +93,21 @@ class OmeTiffWriter(SlideWriter):
         self._provenance = provenance
         self._levels = _levels(size, tile)
         half = (tile // 2) ** 2 * len(codec.channels) * codec.dtype.itemsize
-        self._spool = Spool(path, self._job(), len(self._levels) - 1, half)
-        self._given: set[TileKey] = {key for key in self._spool.records if key.level == 0}
-        self._parents: set[TileKey] = set()
+        self._grids = [_grid(level, tile) for level in self._levels]
+        self._spool = Spool(path, self._job(), self._grids, codec.planes, half)
+        columns, rows = self._grids[0]
+        self._given = (self._spool.index(0, 0)[0] > 0).reshape(rows, columns)
+        self._rising: set[TileKey] = set()
         self._guard = threading.Lock()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="restain-encode")
         self._waiting: deque[Future[None]] = deque()
-        self._open = True
         self._failure: BaseException | None = None
-        for key in sorted(self._spool.records, key=lambda key: key.level):
-            self._raise(key.parent)
+        self._open = True
+        try:
+            self._raise_all()
+        except BaseException:
+            self.suspend()
+            raise
 
     def write(self, pixels: Image, at: Point) -> None:
         """Take a block; see ``SlideWriter``. The array must not be changed afterwards. Tiles already there stay."""
@@ -112,9 +118,9 @@ class OmeTiffWriter(SlideWriter):
         self._check(pixels, region)
         for part in region.tiles(self.tile):
             key = TileKey(0, part.x // self.tile, part.y // self.tile)
-            if key in self._given:
+            if self._given[key.row, key.column]:
                 continue
-            self._given.add(key)
+            self._given[key.row, key.column] = True
             piece = pixels[part.y - at.y : part.bottom - at.y, part.x - at.x : part.right - at.x]
             while len(self._waiting) >= WAITING:
                 self._settle()
@@ -122,7 +128,8 @@ class OmeTiffWriter(SlideWriter):
 
     def has(self, at: Point) -> bool:
         """Return whether the tile with this top left corner has been given or was written by an earlier call."""
-        return TileKey(0, at.x // self.tile, at.y // self.tile) in self._given
+        on_slide = 0 <= at.x < self.size.width and 0 <= at.y < self.size.height
+        return on_slide and bool(self._given[at.y // self.tile, at.x // self.tile])
 
     def close(self) -> None:
         """Write the directories and move the slide into place; see ``SlideWriter``."""
@@ -133,11 +140,10 @@ class OmeTiffWriter(SlideWriter):
                 self._settle()
             if self._failure is not None:
                 raise self._failure
-            columns, rows = _grid(self.size, self.tile)
-            missing = columns * rows - len(self._given)
+            missing = self._given.size - np.count_nonzero(self._given)
             if missing:
                 raise OutputError(
-                    f"{missing} of {columns * rows} tiles of {self._path} were never written",
+                    f"{missing} of {self._given.size} tiles of {self._path} were never written",
                     fix="write them, background too, before closing",
                 )
             self._spool.finish(*pack_directories(self._directories(), self._spool.end))
@@ -174,7 +180,7 @@ class OmeTiffWriter(SlideWriter):
     def _store(self, key: TileKey, pixels: Image) -> None:
         """Encode a tile and its half, then whatever parents are complete by it."""
         padded = _pad(pixels, self.tile)
-        needs_half = key.level + 1 < len(self._levels) and key.parent not in self._spool.records
+        needs_half = key.level + 1 < len(self._levels) and not self._spool.has(key.parent)
         half = shrink(padded, 2).tobytes() if needs_half else None
         self._spool.append(key, self._codec.encode(padded), half)
         self._raise(key.parent)
@@ -185,10 +191,9 @@ class OmeTiffWriter(SlideWriter):
             return
         children = self._children(parent)
         with self._guard:
-            records = self._spool.records
-            if parent in self._parents or parent in records or not all(child in records for child in children):
+            if parent in self._rising or self._spool.has(parent) or not all(map(self._spool.has, children)):
                 return
-            self._parents.add(parent)
+            self._rising.add(parent)
         edge = self.tile // 2
         size = self._levels[parent.level]
         whole = Region(parent.column * self.tile, parent.row * self.tile, self.tile, self.tile).clip(Region.of(size))
@@ -198,11 +203,20 @@ class OmeTiffWriter(SlideWriter):
             half = np.frombuffer(self._spool.half(child), self._codec.dtype)
             pixels[y : y + edge, x : x + edge] = half.reshape(edge, edge, -1)
         self._store(parent, pixels[: whole.height, : whole.width])
+        self._rising.discard(parent)
         for child in children:
             self._spool.release(child)
 
+    def _raise_all(self) -> None:
+        """Make the parents that an earlier call had all tiles for when it died."""
+        for level in range(1, len(self._levels)):
+            columns, rows = self._grids[level]
+            for row in range(rows):
+                for column in range(columns):
+                    self._raise(TileKey(level, column, row))
+
     def _children(self, parent: TileKey) -> list[TileKey]:
-        columns, rows = _grid(self._levels[parent.level - 1], self.tile)
+        columns, rows = self._grids[parent.level - 1]
         return [
             TileKey(parent.level - 1, column, row)
             for row in range(2 * parent.row, min(2 * parent.row + 2, rows))
@@ -245,8 +259,7 @@ class OmeTiffWriter(SlideWriter):
 
     def _directory(self, level: int, plane: int, software: str) -> Directory:
         size = self._levels[level]
-        columns, rows = _grid(size, self.tile)
-        records = [self._spool.records[TileKey(level, column, row)] for row in range(rows) for column in range(columns)]
+        positions, lengths = self._spool.index(level, plane)
         tags = [
             longs(254, 1 if level else 0),
             longs(256, size.width),
@@ -254,8 +267,8 @@ class OmeTiffWriter(SlideWriter):
             text(305, software),
             longs(322, self.tile),
             longs(323, self.tile),
-            offsets(324, [record.plane_offsets[plane] for record in records]),
-            offsets(325, [record.lengths[plane] for record in records]),
+            long8s(324, positions),
+            long8s(325, lengths),
             *self._codec.tags(),
         ]
         if self._mpp is not None:

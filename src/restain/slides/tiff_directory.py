@@ -11,6 +11,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import final
 
+import numpy as np
+from numpy.typing import NDArray
+
 HEADER_BYTES = 16
 """The file starts with a mark and the position of the first directory."""
 
@@ -46,9 +49,9 @@ def longs(code: int, *values: int) -> Tag:
     return Tag(code, _LONG, struct.pack(f"<{len(values)}I", *values))
 
 
-def offsets(code: int, values: Sequence[int]) -> Tag:
+def long8s(code: int, values: NDArray[np.int64]) -> Tag:
     """Return a tag of 64-bit numbers."""
-    return Tag(code, _LONG8, struct.pack(f"<{len(values)}Q", *values))
+    return Tag(code, _LONG8, values.astype("<u8").tobytes())
 
 
 def text(code: int, value: str) -> Tag:
