@@ -38,7 +38,7 @@ def unknown(command: str) -> list[str]:
             return [word for word in words if "=" not in word and word not in targets]
         case "python" | ".venv/bin/python":
             return [word for word in words if word.endswith(".py") and not (ROOT / word).is_file()]
-        case "git" | "pip" | "cd" | "kill":
+        case "git" | "pip" | "cd" | "cp" | "mkdir" | "kill" | "torchrun":
             return []
         case _:
             return [first]
