@@ -34,8 +34,10 @@ def planes_from_image(image: Image) -> Planes:
             f"an image of shape {image.shape} and type {image.dtype} is not (H, W, C) of uint8 or uint16",
             fix="convert it to 8 or 16 bits with a channel axis at the end",
         )
-    half = np.float32(np.iinfo(image.dtype).max / 2)
-    return np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32) / half - np.float32(1)
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)
+    planes /= np.float32(np.iinfo(image.dtype).max / 2)
+    planes -= np.float32(1)
+    return planes
 
 
 def image_from_planes(planes: Planes) -> NDArray[np.uint8]:
@@ -57,5 +59,7 @@ def image_from_planes(planes: Planes) -> NDArray[np.uint8]:
             "an image holds values that are not finite",
             fix="run the model in float32 (--precision fp32); if it stays, the weights are damaged",
         )
-    levels = np.rint((planes.transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5)
-    return np.ascontiguousarray(levels, dtype=np.uint8)
+    levels = planes.transpose(1, 2, 0).clip(-1, 1)
+    levels += 1
+    levels *= 127.5
+    return np.ascontiguousarray(np.rint(levels, out=levels), dtype=np.uint8)

@@ -12,6 +12,7 @@ from restain.inference.array_reader import ArrayReader
 from restain.inference.engine import count_tissue, plan_tiles, stain_tiles
 from restain.inference.source import Source
 from restain.inference.stainer import Stainer
+from restain.pixels import planes_from_image
 from restain.slides import RGB
 
 
@@ -59,7 +60,7 @@ def test_noise_belongs_to_the_slide_and_not_to_the_tile(models, exact, tissue, t
 def test_batches_do_not_change_a_tile(models, exact, tissue, method):
     """METHODS F45: results of batch 1 and batch 4 are equal within 1e-5."""
     model = models.network(method)
-    tiles = [tissue(32, 32, seed=k) for k in range(4)]
+    tiles = [planes_from_image(tissue(32, 32, seed=k)) for k in range(4)]
     corners = [Region(40 * k, 7, 32, 32).at for k in range(4)]
     stainer = Stainer(model, exact())
     together = stainer(tiles, corners)

@@ -1,4 +1,4 @@
-"""Work done ahead in threads, in order: the device need not wait for the disk."""
+"""Work done in threads, in order, while the caller goes on: a device need not wait for disks and neighbours."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -8,27 +8,27 @@ from typing import TypeVar
 A = TypeVar("A")
 B = TypeVar("B")
 
-READERS = 2
-"""Threads: decoding a tile takes about 5 ms, less than any network."""
 
+def ahead(work: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:
+    """Yield the result of each item, in order, while threads work on the next ones.
 
-def ahead(work: Callable[[A], B], items: Iterable[A]) -> Iterator[tuple[A, B]]:
-    """Yield each item with its result, in order, while threads work on the next ones.
+    The items are taken in the caller's thread. At most ``threads`` results wait beside the one that was yielded. An
+    exception of ``work`` is raised where its result is due.
 
-    At most one item more than there are threads is in memory beside the one that was yielded. An exception of ``work``
-    is raised where its result is due.
+    Args:
+        work: what to do with an item. With one thread it may keep a state: it is called in order.
+        items: taken one by one, ``threads`` ahead.
+        threads: how many.
     """
-    with ThreadPoolExecutor(READERS, thread_name_prefix="restain-read") as threads:
-        waiting: deque[tuple[A, Future[B]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="restain-ahead") as pool:
+        waiting: deque[Future[B]] = deque()
         try:
             for item in items:
-                waiting.append((item, threads.submit(work, item)))
-                if len(waiting) > READERS:
-                    first, result = waiting.popleft()
-                    yield first, result.result()
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
             while waiting:
-                first, result = waiting.popleft()
-                yield first, result.result()
+                yield waiting.popleft().result()
         finally:
-            for _, result in waiting:
+            for result in waiting:
                 result.cancel()

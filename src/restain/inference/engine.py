@@ -1,5 +1,7 @@
 """The engine: plan -> tiles read ahead -> batches through the model -> blended, finished pixels. It writes no file.
 
+The model runs in the caller's thread; others read the next tiles and finish the last ones.
+
 It knows of a method no more than ``Method.stain``. A batch never reaches over the end of a row of tiles, so which tiles
 share one depends on the plan and the batch size alone: a run that was taken up at some row repeats every operation of
 the unbroken one, and its pixels are equal to the last bit. (A batch of another size may change last bits, where the
@@ -17,8 +19,14 @@ from restain.geometry import Size
 from restain.inference.ahead import ahead
 from restain.inference.source import Source
 from restain.inference.stainer import Stainer
-from restain.pixels import Image, image_from_planes, planes_from_image
+from restain.pixels import Image, Planes, image_from_planes, planes_from_image
 from restain.tissue import Blender, Mask, Tile, TilePlan
+
+Span = list[Tile]
+"""Neighbours in a row of tiles, with one batch of tissue among them."""
+
+READERS = 2
+"""Threads that read: decoding a tile takes about 5 ms, less than any network."""
 
 TIFF_TILE = 16
 """Edges of the tiles of a TIFF file are multiples of this. Where strides are too, pixels are written as they come."""
@@ -75,19 +83,28 @@ def stain_tiles(source: Source, plan: TilePlan, stainer: Stainer, first_row: int
     glass = np.full((1, 1, len(target.channels)), target.background, np.uint8)
     background = planes_from_image(glass)[:, 0, 0]
     blender = Blender(plan, len(target.channels), first_row)
-    spans = _spans(plan, max(first_row - 1, 0), stainer.batch)
-    for span, images in ahead(lambda span: [source.read(tile.source) for tile in span if tile.is_tissue], spans):
-        stained = iter(_stain(stainer, span, images))
-        for tile in span:
-            finished = blender.add(tile, next(stained) if tile.is_tissue else background)
-            if finished is not None:
-                yield tile, image_from_planes(finished[1].transpose(2, 0, 1))
+
+    def read(span: Span) -> tuple[Span, list[Planes]]:
+        return span, [planes_from_image(source.read(tile.source)) for tile in span if tile.is_tissue]
+
+    def run() -> Iterator[tuple[Span, NDArray[np.float32] | None]]:
+        for span, planes in ahead(read, _spans(plan, max(first_row - 1, 0), stainer.batch), READERS):
+            yield span, stainer(planes, [tile.source.at for tile in span if tile.is_tissue]) if planes else None
+
+    def finish(work: tuple[Span, NDArray[np.float32] | None]) -> list[tuple[Tile, Image]]:
+        span, stained = work
+        results = iter(() if stained is None else stained)
+        blended = [(tile, blender.add(tile, next(results) if tile.is_tissue else background)) for tile in span]
+        return [(tile, image_from_planes(each[1].transpose(2, 0, 1))) for tile, each in blended if each is not None]
+
+    for finished in ahead(finish, run(), threads=1):
+        yield from finished
 
 
-def _spans(plan: TilePlan, first_row: int, batch: int) -> Iterator[list[Tile]]:
-    """Cut each row into spans of neighbours with one batch of tissue tiles each."""
+def _spans(plan: TilePlan, first_row: int, batch: int) -> Iterator[Span]:
+    """Cut each row into spans of neighbours with one batch of tissue each."""
     for row in plan.rows(first_row):
-        span: list[Tile] = []
+        span: Span = []
         waiting = 0
         for tile in row:
             span.append(tile)
@@ -97,9 +114,3 @@ def _spans(plan: TilePlan, first_row: int, batch: int) -> Iterator[list[Tile]]:
                 span, waiting = [], 0
         if span:
             yield span
-
-
-def _stain(stainer: Stainer, span: list[Tile], images: list[Image]) -> NDArray[np.float32]:
-    if not images:
-        return np.empty(0, np.float32)
-    return stainer(images, [tile.source.at for tile in span if tile.is_tissue])

@@ -111,8 +111,8 @@ def try_batch(stainer: Stainer) -> Cost:
     """Run the model on one batch of noise, after a warm-up, and measure what it takes."""
     card = stainer.model.card
     rng = np.random.default_rng(0)
-    shape = (card.tile, card.tile, len(card.source.channels))
-    tiles = [rng.integers(0, 256, shape, np.uint8) for _ in range(stainer.batch)]
+    shape = (len(card.source.channels), card.tile, card.tile)
+    tiles = [rng.uniform(-1, 1, shape).astype(np.float32) for _ in range(stainer.batch)]
     at = [Point(card.tile * k, 0) for k in range(stainer.batch)]
     steps = 1 if stainer.sampling is None else min(TRIED_STEPS, stainer.sampling.steps)
     trial = stainer if stainer.sampling is None else stainer.with_steps(steps)

@@ -24,8 +24,8 @@ from restain.tissue import TilePlan, tissue_mask
 OVERVIEW_MPP = 10.0
 """Scale of the picture in which tissue is looked for: a cell per pixel."""
 
-OVERVIEW_SIDE = 4096
-"""Its longest edge, which bounds its memory."""
+OVERVIEW_SIDE = 2048
+"""Its longest edge, which bounds its memory at 200 MB, before the model needs any; slides of 20 mm or less fit."""
 
 SMALLEST_OVERVIEW = 100
 """Slides shorter than a millimetre are stained wholly: there is little to save, and too little to tell glass by."""

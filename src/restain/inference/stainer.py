@@ -12,7 +12,7 @@ from restain.diffusion import Sampling, SlideNoise
 from restain.errors import BundleError, ConfigError
 from restain.geometry import Point
 from restain.inference.options import StainOptions
-from restain.pixels import Image, planes_from_image
+from restain.pixels import Planes
 
 GPU_BATCH = 8
 """Tiles at once on a GPU, unless asked otherwise."""
@@ -54,11 +54,11 @@ class Stainer:
         """Return the same model with another number of sampling steps."""
         return Stainer(self.model, self.options.model_copy(update={"steps": steps}))
 
-    def __call__(self, tiles: Sequence[Image], at: Sequence[Point]) -> NDArray[np.float32]:
+    def __call__(self, tiles: Sequence[Planes], at: Sequence[Point]) -> NDArray[np.float32]:
         """Stain a batch of tiles.
 
         Args:
-            tiles: B times (T, T, source channels).
+            tiles: B times (source channels, T, T) in [-1, 1].
             at: the top left corner of each on the slide; the noise depends on the seed and on this alone.
 
         Returns:
@@ -67,7 +67,7 @@ class Stainer:
         Raises:
             ConfigError: the batch does not fit into the memory of the device.
         """
-        source = torch.from_numpy(np.stack([planes_from_image(tile) for tile in tiles]))
+        source = torch.from_numpy(np.stack(tiles))
         noise = SlideNoise(self.options.seed, at)
         try:
             with (

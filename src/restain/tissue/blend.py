@@ -84,7 +84,8 @@ class Blender:
             )
         down, across = self._plan.down.weights(tile.row), self._plan.across.weights(tile.column)
         inner = Region(window.x - tile.source.x, window.y - tile.source.y, window.width, window.height)
-        shares = down[:, None, None] * across[None, :, None]
         everywhere = np.broadcast_to(np.asarray(pixels, np.float32), (side, side, self._channels))
-        weighted: Pixels = shares * everywhere[inner.slices]
-        return weighted
+        inside = everywhere[inner.slices]
+        # Lines are flattened, so that the innermost loop is long: several times faster.
+        shares = down[:, None] * np.repeat(across, self._channels)
+        return (shares * inside.reshape(shares.shape)).reshape(inside.shape)
