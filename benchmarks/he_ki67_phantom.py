@@ -1,6 +1,6 @@
 """Score H&E -> Ki67 models on held-out slides of the phantom: pixels, cells, percent positive.
 
-    python benchmarks/he_ki67_phantom.py BUNDLE [BUNDLE ...] [--record]
+    python benchmarks/he_ki67_phantom.py [BUNDLE ...] [--record]
 
 Every field is 1024 x 1024 px at 0.5 um/px (0.26 mm2, about a thousand cells) from a slide of its own, with seeds that
 no training uses. Cells are read with the phantom's own nuclei; `best` is the balanced accuracy that nothing exceeds.
@@ -8,12 +8,11 @@ no training uses. Cells are read with the phantom's own nuclei; `best` is the ba
 
 import argparse
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from restain import load_model, stain
-from restain.bundle import Model, record_metrics
+from restain.bundle import Model, find_bundle, record_metrics
 from restain.geometry import Mpp, Region
 from restain.inference.array_reader import ArrayReader
 from restain.metrics import Psnr, SsimGaussian
@@ -58,7 +57,7 @@ def score(model: Model, seed: int) -> Score:
 def main() -> None:
     """Score the models that are named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundles", nargs="+", type=Path)
+    parser.add_argument("bundles", nargs="*", default=["he-ki67-phantom"], help="names or folders")
     parser.add_argument("--record", action="store_true", help="write the means into the cards")
     args = parser.parse_args()
     for folder in args.bundles:
@@ -88,7 +87,7 @@ def main() -> None:
         for name, value in metrics.items():
             print(f"  {name}: {value:.4g}")
         if args.record:
-            record_metrics(folder, {name: round(value, 4) for name, value in metrics.items()})
+            record_metrics(find_bundle(folder), {name: round(value, 4) for name, value in metrics.items()})
 
 
 if __name__ == "__main__":
