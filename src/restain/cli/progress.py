@@ -28,7 +28,7 @@ def progress_bar(console: "Console") -> Iterator[Callable[["inference.Progress"]
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("opening", total=None)

@@ -78,7 +78,7 @@ def run_slide(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Itera
                 yield from _stain(source, plan, stainer, writer)
             else:
                 yield from _stain_rescaled(source, plan, stainer, writer, reader, out, note)
-    shutil.rmtree(_spool_folder(out), ignore_errors=True)
+    _remove_spools(out, keep="")
 
 
 def plan_slide(reader: SlideReader, source: Source, stainer: Stainer) -> TilePlan:
@@ -135,9 +135,8 @@ def _stain_rescaled(
     digest = hashlib.sha256(json.dumps([note, str(source.mpp), str(source.size)]).encode()).hexdigest()[:16]
     spool = folder / f"{digest}.ome.tiff"
     with writing(folder):
+        _remove_spools(out, keep=digest)
         folder.mkdir(exist_ok=True)
-        for stale in (each for each in folder.iterdir() if not each.name.startswith(digest)):
-            shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
     if not spool.exists():
         with create_slide(
             spool, source.size, source.mpp, channels, compression="zstd", tile=plan.across.stride, provenance=note
@@ -154,3 +153,13 @@ def _stain_rescaled(
 
 def _spool_folder(out: Path) -> Path:
     return out.with_name(f"{out.name}.spool")
+
+
+def _remove_spools(out: Path, keep: str) -> None:
+    """Remove the spools of an output, finished or not, but for those of the job to keep, and nothing else."""
+    folder = _spool_folder(out)
+    for spool in [*folder.glob("*.ome.tiff"), *folder.glob("*.ome.tiff.partial")]:
+        if not keep or not spool.name.startswith(keep):
+            shutil.rmtree(spool) if spool.is_dir() else spool.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
