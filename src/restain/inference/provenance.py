@@ -10,8 +10,8 @@ from restain.inference.stainer import Stainer
 def provenance(path: Path, stainer: Stainer) -> dict[str, str]:
     """Return everything that the pixels of a result depend on, as text.
 
-    Device and batch are left out, so that a job may go on with others: they change the order in which kernels add, which
-    moves single pixels by a grey level (in bf16 up to two).
+    Device and batch are left out, so that a job may go on with others: they change the order in which kernels add,
+    which moves single pixels by a grey level (in bf16 up to two).
 
     Args:
         path: the input.
