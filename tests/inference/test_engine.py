@@ -39,7 +39,7 @@ def test_a_model_that_copies_gives_back_every_pixel(models, exact, tissue, width
     image = tissue(width, height)
     model = models.copy(tile=cut[0], halo=cut[1])
     source = source_of(image, model)
-    stained = canvas_of(source, plan_tiles(source.size, model.card, None), Stainer(model, exact(batch=batch)))
+    stained = canvas_of(source, plan_tiles(source.size, model, None), Stainer(model, exact(batch=batch)))
     assert np.array_equal(stained, image)
 
 
@@ -49,7 +49,7 @@ def test_noise_belongs_to_the_slide_and_not_to_the_tile(models, exact, tissue, t
 
     def stained(model, batch):
         source = source_of(image, model)
-        return canvas_of(source, plan_tiles(source.size, model.card, None), Stainer(model, exact(batch=batch, seed=3)))
+        return canvas_of(source, plan_tiles(source.size, model, None), Stainer(model, exact(batch=batch, seed=3)))
 
     whole = stained(models.noise(tile=160, halo=0), 1)
     assert whole.std() > 10
@@ -74,7 +74,7 @@ def test_batches_do_not_change_a_tile(models, exact, tissue, method):
 def test_a_run_taken_up_at_any_row_is_the_unbroken_run(models, exact, tissue, batch):
     model = models.network()
     source = source_of(tissue(60, 64), model)
-    plan = plan_tiles(source.size, model.card, None)
+    plan = plan_tiles(source.size, model, None)
     stainer = Stainer(model, exact(batch=batch))
     unbroken = canvas_of(source, plan, stainer)
     assert plan.down.count == 4
@@ -91,7 +91,7 @@ def test_glass_is_not_run_and_becomes_the_background_of_the_target(models, exact
     mask = np.zeros((96, 160), bool)
     mask[40:44, 105:109] = True
     source = source_of(image, model)
-    plan = plan_tiles(source.size, model.card, mask)
+    plan = plan_tiles(source.size, model, mask)
     stained = canvas_of(source, plan, Stainer(model, exact(batch=2)))
     assert sum(model.method.batches) == count_tissue(plan) == 1  # 4 px lie in the window of one tile
     tile = next(tile for row in plan.rows() for tile in row if tile.is_tissue)
@@ -104,7 +104,7 @@ def test_glass_is_not_run_and_becomes_the_background_of_the_target(models, exact
 def test_batches_end_with_the_row(models, exact, tissue):
     model = models.copy()
     source = source_of(tissue(16 * 5 + 8, 40), model)
-    plan = plan_tiles(source.size, model.card, None)
+    plan = plan_tiles(source.size, model, None)
     canvas_of(source, plan, Stainer(model, exact(batch=4)))
     assert (plan.across.count, plan.down.count) == (5, 2)
     assert model.method.batches == [4, 1, 4, 1]
@@ -125,21 +125,36 @@ def test_a_region_beside_the_slide_is_refused(models, tissue):
     ("tile", "asked", "taken"), [(576, 32, 32), (256, 32, 32), (128, 20, 24), (200, 20, 20), (64, 20, 16), (48, 16, 16)]
 )
 def test_the_halo_makes_strides_that_tiff_can_store(models, tile, asked, taken):
-    plan = plan_tiles(Size(1000, 1000), models.card(tile=tile, halo=asked), None)
+    plan = plan_tiles(Size(1000, 1000), models.copy(tile=tile, halo=asked), None)
     assert plan.halo == taken
     assert plan.across.stride % 16 == 0
 
 
+@pytest.mark.parametrize(
+    ("size", "side"), [(Size(256, 256), 256), (Size(250, 20), 256), (Size(5, 3), 16), (Size(577, 9), 576)]
+)
+def test_a_small_image_is_a_small_tile(models, size, side):
+    plan = plan_tiles(size, models.copy(tile=576, halo=32), None)
+    assert plan.side == side
+    assert len(plan) == (2 if size.width > side else 1)
+
+
+def test_a_small_tile_fits_the_network(models):
+    model = models.network(tile=480, halo=16)
+    model.method.multiple = 24
+    assert plan_tiles(Size(70, 40), model, None).side == 96
+
+
 def test_a_tile_that_no_halo_fits_is_refused(models):
     with pytest.raises(BundleError, match="tiles of 250 px, which no halo fits"):
-        plan_tiles(Size(100, 100), models.card(tile=250, halo=16), None)
+        plan_tiles(Size(300, 100), models.copy(tile=250, halo=16), None)
 
 
 def test_values_that_are_not_finite_are_refused(models, exact, tissue):
     model = models.of(lambda source, noise: torch.full_like(source, torch.nan))
     source = source_of(tissue(40, 40), model)
     with pytest.raises(DataError, match="not finite"):
-        canvas_of(source, plan_tiles(source.size, model.card, None), Stainer(model, exact()))
+        canvas_of(source, plan_tiles(source.size, model, None), Stainer(model, exact()))
 
 
 def test_an_error_of_a_reading_thread_arrives(models, exact, tissue):
@@ -155,6 +170,6 @@ def test_an_error_of_a_reading_thread_arrives(models, exact, tissue):
 
     model = models.copy()
     source = Source(Damaged(), model.card)
-    plan = plan_tiles(source.size, model.card, None)
+    plan = plan_tiles(source.size, model, None)
     with pytest.raises(DataError, match="row 20 is damaged"):
         list(stain_tiles(source, plan, Stainer(model, exact())))

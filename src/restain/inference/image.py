@@ -61,7 +61,7 @@ def stain_reader(reader: SlideReader, stainer: Stainer) -> Generator[Progress, N
     """Stain a slide into memory, wholly (no part is taken for background), and return it at the slide's own scale."""
     card, info = stainer.model.card, reader.info
     source = Source(reader, card)
-    plan = plan_tiles(source.size, card, None)
+    plan = plan_tiles(source.size, stainer.model, None)
     canvas = np.empty((source.size.height, source.size.width, len(card.target.channels)), np.uint8)
     for done, (tile, pixels) in enumerate(stain_tiles(source, plan, stainer), start=1):
         canvas[tile.core.slices] = pixels

@@ -93,10 +93,10 @@ def forecast(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Foreca
         case Kind.SLIDE:
             subject, plan = _plan_slide(path, stainer, mpp)
             strip = plan.halo * plan.size.width * len(stainer.model.card.target.channels) * 4
-            return Forecast(subject, len(plan), count_tissue(plan), strip, try_batch(stainer))
+            return Forecast(subject, len(plan), count_tissue(plan), strip, try_batch(stainer, plan.side))
         case Kind.IMAGE:
             subject, plan = _plan_image(path, stainer, out, mpp)
-            return Forecast(subject, len(plan), len(plan), _held(plan, stainer), try_batch(stainer))
+            return Forecast(subject, len(plan), len(plan), _held(plan, stainer), try_batch(stainer, plan.side))
         case Kind.FOLDER:
             jobs = jobs_of(path, out)
             waiting = {p: made for p, made in jobs.items() if not is_finished(made, provenance(p, stainer))}
@@ -104,16 +104,16 @@ def forecast(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Foreca
             tiles = sum(map(len, plans))
             subject = f"{len(jobs)} images, {len(jobs) - len(waiting)} of them done, {len(plans)} to be stained"
             held = max((_held(plan, stainer) for plan in plans), default=0)
-            return Forecast(subject, tiles, tiles, held, try_batch(stainer))
+            side = max((plan.side for plan in plans), default=stainer.model.card.tile)
+            return Forecast(subject, tiles, tiles, held, try_batch(stainer, side))
 
 
-def try_batch(stainer: Stainer) -> Cost:
-    """Run the model on one batch of noise, after a warm-up, and measure what it takes."""
-    card = stainer.model.card
+def try_batch(stainer: Stainer, side: int) -> Cost:
+    """Run the model on one batch of noise in tiles of a side, after a warm-up, and measure what it takes."""
     rng = np.random.default_rng(0)
-    shape = (len(card.source.channels), card.tile, card.tile)
+    shape = (len(stainer.model.card.source.channels), side, side)
     tiles = [rng.uniform(-1, 1, shape).astype(np.float32) for _ in range(stainer.batch)]
-    at = [Point(card.tile * k, 0) for k in range(stainer.batch)]
+    at = [Point(side * k, 0) for k in range(stainer.batch)]
     steps = 1 if stainer.sampling is None else min(TRIED_STEPS, stainer.sampling.steps)
     trial = stainer if stainer.sampling is None else stainer.with_steps(steps)
     trial(tiles, at)
@@ -142,7 +142,7 @@ def _plan_image(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> tup
     with open_slide(path, mpp) as reader:
         check_picture(reader, stainer, out)
         source = Source(reader, stainer.model.card)
-        return _describe(source, reader.info.format), plan_tiles(source.size, stainer.model.card, None)
+        return _describe(source, reader.info.format), plan_tiles(source.size, stainer.model, None)
 
 
 def _plan_folder(jobs: dict[Path, Path], stainer: Stainer, mpp: Mpp | None) -> Iterator[TilePlan]:

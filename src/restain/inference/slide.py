@@ -87,11 +87,11 @@ def plan_slide(reader: SlideReader, source: Source, stainer: Stainer) -> TilePla
     own = UNKNOWN_MPP if info.mpp is None else info.mpp.mean
     side = max(info.size.width, info.size.height) * own / OVERVIEW_MPP
     if side < SMALLEST_OVERVIEW:
-        return plan_tiles(source.size, stainer.model.card, None)
+        return plan_tiles(source.size, stainer.model, None)
     mask = tissue_mask(overview(reader, min(round(side), OVERVIEW_SIDE)).image)
     if not mask.any():
         warnings.warn(f"{info.path} shows no tissue; its stain is empty glass.", RestainWarning, stacklevel=2)
-    return plan_tiles(source.size, stainer.model.card, mask)
+    return plan_tiles(source.size, stainer.model, mask)
 
 
 def _stain(source: Source, plan: TilePlan, stainer: Stainer, writer: SlideWriter) -> Iterator[Progress]:
