@@ -35,7 +35,7 @@ check: $(DEV) ## lint, types, spelling, documentation
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/codespell
+	@$(BIN)/codespell src tests benchmarks configs docs *.md
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "check: clean"
 
