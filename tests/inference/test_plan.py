@@ -41,7 +41,7 @@ def test_time_is_that_of_all_steps(models, exact, tissue, tmp_path):
         forecast(tmp_path / "in.png", Stainer(model, exact(steps=steps)), tmp_path / "out.png", HALF).seconds
         for steps in (2, 2000)
     )
-    assert many > 50 * few
+    assert many > 10 * few  # 1000 on an idle machine
 
 
 def test_what_the_run_would_refuse_the_plan_refuses(models, exact, tissue, tmp_path):
