@@ -27,6 +27,9 @@ from restain.tissue import TilePlan
 TRIED_STEPS = 2
 """Steps of the sampler that are timed; the others take as long."""
 
+TRIED_SECONDS = 1.0
+"""How long batches are timed, at least: a busy machine is fast one moment and slow the next."""
+
 CACHES = 2**28
 """Decoded tiles of the input, tiles being written, the overview: 256 MB at most."""
 
@@ -117,9 +120,11 @@ def try_batch(stainer: Stainer, side: int) -> Cost:
     steps = 1 if stainer.sampling is None else min(TRIED_STEPS, stainer.sampling.steps)
     trial = stainer if stainer.sampling is None else stainer.with_steps(steps)
     trial(tiles, at)
-    start = time.perf_counter()
-    trial(tiles, at)
-    seconds = (time.perf_counter() - start) / len(tiles)
+    start, batches = time.perf_counter(), 0
+    while not batches or time.perf_counter() - start < TRIED_SECONDS:
+        trial(tiles, at)
+        batches += 1
+    seconds = (time.perf_counter() - start) / (batches * len(tiles))
     if stainer.sampling is not None:
         seconds *= stainer.sampling.steps / steps
     device_memory = torch.cuda.max_memory_allocated() if stainer.device.type == "cuda" else 0
