@@ -14,6 +14,7 @@
     └── MissingExtraError     an optional dependency is not installed
 
     RestainWarning            something was done, but the user should know
+    └── GuidanceWarning       guidance steers less, or otherwise, than its settings suggest
 """
 
 from typing import final
@@ -89,6 +90,10 @@ class MissingExtraError(RestainError):
     """An optional dependency is not installed."""
 
 
-@final
 class RestainWarning(UserWarning):
     """Something was done, but the user should know."""
+
+
+@final
+class GuidanceWarning(RestainWarning):
+    """Guidance steers less, or otherwise, than its settings suggest."""

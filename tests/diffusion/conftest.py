@@ -30,6 +30,9 @@ class UnitDraws(Noise):
         noise[draw + 1] = 1
         return noise
 
+    def of(self, image: int) -> Noise:
+        raise NotImplementedError
+
 
 MakeLaw = Callable[[Sequence[float], Sequence[float]], Law]
 

@@ -19,6 +19,7 @@ from restain.diffusion import (
     UniPC,
     VarianceExploding,
     every_step,
+    force_of,
     karras,
     linear,
     lu,
@@ -53,7 +54,7 @@ def posterior(law):
 
 @pytest.mark.parametrize("at", ["mean", "state"])
 def test_f12_a_shifted_mean_finds_the_posterior(at, law_of, law, posterior):
-    hooks = [MeanGuide(likelihood, at)]
+    hooks = [MeanGuide(force_of(likelihood), at)]
     found = law_of(denoiser_on(LINEAR), every_step(1000), Ancestral("large"), law([0.0], [1.0]), hooks)
     mean, std = found.error(posterior)
     assert float(mean) <= 0.005
@@ -78,14 +79,14 @@ def test_f12_a_shifted_prediction_finds_the_posterior(
     schedule, times, kernel, mean_within, std_within, law_of, law, posterior
 ):
     start = law([0.0], [schedule.level(times[0]).sigma])
-    mean, std = law_of(denoiser_on(schedule), times, kernel, start, [ScoreGuide(likelihood)]).error(posterior)
+    mean, std = law_of(denoiser_on(schedule), times, kernel, start, [ScoreGuide(force_of(likelihood))]).error(posterior)
     assert float(mean) <= mean_within
     assert abs(float(std)) <= std_within
 
 
 def test_f11_a_linear_energy_shifts_and_nothing_else(law_of, law):
     def shifted(c):
-        hooks = [MeanGuide(lambda x_t, t: -c * x_t.flatten(1).sum(1), "mean")]
+        hooks = [MeanGuide(force_of(lambda x_t, t: -c * x_t.flatten(1).sum(1)), "mean")]
         return law_of(denoiser_on(LINEAR), every_step(1000), Ancestral("large"), law([0.0], [1.0]), hooks)
 
     plain, one, three = (shifted(c) for c in (0.0, 1.0, 3.0))
@@ -99,7 +100,7 @@ def test_f14_an_energy_for_clean_images_is_overconfident_on_noisy_ones(law_of, l
     def clean(x_t, t):
         return ((OBSERVED - x_t) ** 2 / (2 * BLUR**2)).flatten(1).sum(1)
 
-    hooks = [MeanGuide(clean, "state")]
+    hooks = [MeanGuide(force_of(clean), "state")]
     found = law_of(denoiser_on(LINEAR), every_step(1000), Ancestral("large"), law([0.0], [1.0]), hooks)
     assert float(found.mean) == pytest.approx(-0.249, rel=0.02)
     assert float(found.std) == pytest.approx(0.188, rel=0.02)
@@ -108,6 +109,9 @@ def test_f14_an_energy_for_clean_images_is_overconfident_on_noisy_ones(law_of, l
 class NoNoise(Noise):
     def __call__(self, like, draw):
         return torch.zeros_like(like)
+
+    def of(self, image):
+        raise NotImplementedError
 
 
 def information(x_t, t):
@@ -140,7 +144,7 @@ def test_f13_a_guided_step_goes_up_the_gradient(kind, image):
     def energy(x_t, t):
         return -information(x_t, t)
 
-    shift = shift_of(ScoreGuide(energy) if kind == "score" else MeanGuide(energy, kind), image)
+    shift = shift_of(ScoreGuide(force_of(energy)) if kind == "score" else MeanGuide(force_of(energy), kind), image)
     direction = shift / shift.norm()
     where = image
     if kind == "mean":
@@ -159,23 +163,23 @@ def test_f13_the_structure_term_turns_its_sign_with_lambda(image):
             unique = entropy(x_t, t) - information(x_t, t)
             return -lam * unique - (1 - lam) * information(x_t, t)
 
-        return shift_of(MeanGuide(energy, "state"), image)
+        return shift_of(MeanGuide(force_of(energy), "state"), image)
 
-    of_h = shift_of(MeanGuide(lambda x_t, t: -entropy(x_t, t), "state"), image)
-    of_i = shift_of(MeanGuide(lambda x_t, t: -information(x_t, t), "state"), image)
+    of_h = shift_of(MeanGuide(force_of(lambda x_t, t: -entropy(x_t, t)), "state"), image)
+    of_i = shift_of(MeanGuide(force_of(lambda x_t, t: -information(x_t, t)), "state"), image)
     torch.testing.assert_close(shift(0.0), of_i, rtol=0, atol=1e-12)
     torch.testing.assert_close(shift(0.5), 0.5 * of_h, rtol=0, atol=1e-12)
     torch.testing.assert_close(shift(1.0), of_h - of_i, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("guide", [ScoreGuide, lambda energy: MeanGuide(energy, "mean")], ids=["score", "mean"])
+@pytest.mark.parametrize("guide", [ScoreGuide, lambda force: MeanGuide(force, "mean")], ids=["score", "mean"])
 def test_an_energy_of_zero_changes_no_bit(guide):
     def sampled(hooks):
         noise, like = RandomNoise(3), torch.empty(2, 3, 8, 8)
         return sample(denoiser_on(LINEAR), noise(like, 0), every_step(50), Ancestral("large"), noise, hooks=hooks)
 
-    assert torch.equal(sampled([guide(lambda x_t, t: 0 * x_t.flatten(1).sum(1))]), sampled([]))
-    assert not torch.equal(sampled([guide(lambda x_t, t: x_t.flatten(1).sum(1))]), sampled([]))
+    assert torch.equal(sampled([guide(force_of(lambda x_t, t: 0 * x_t.flatten(1).sum(1)))]), sampled([]))
+    assert not torch.equal(sampled([guide(force_of(lambda x_t, t: x_t.flatten(1).sum(1)))]), sampled([]))
 
 
 def test_hooks_are_called_in_order_with_what_they_may_edit(law):
@@ -194,13 +198,13 @@ def test_hooks_are_called_in_order_with_what_they_may_edit(law):
             calls.append(("sample", s.t))
             return torch.full_like(x_s, 7.0)
 
-        def on_step_end(self, now, s):
-            calls.append(("end", float(now.x_t.mean())))
+        def on_step_end(self, x_s, s):
+            calls.append(("end", s.t, float(x_s.mean())))
 
     x_t = torch.zeros(1, 1, 2, 2)
     out = sample(denoiser_on(LINEAR), x_t, (2.0, 1.0, 0.0), Ancestral("large"), NoNoise(), hooks=[Watcher()])
     beta_2 = round(float(LINEAR.beta[1]), 6)
-    first = [("x0", 2.0), ("mean", 2.0, 1.0, beta_2), ("sample", 1.0), ("end", 0.0)]
-    second = [("x0", 1.0), ("mean", 1.0, 0.0, 0.0), ("sample", 0.0), ("end", 7.0)]
+    first = [("x0", 2.0), ("mean", 2.0, 1.0, beta_2), ("sample", 1.0), ("end", 1.0, 7.0)]
+    second = [("x0", 1.0), ("mean", 1.0, 0.0, 0.0), ("sample", 0.0), ("end", 0.0, 7.0)]
     assert calls == first + second
     assert torch.equal(out, torch.full_like(x_t, 7.0))

@@ -57,6 +57,9 @@ class FixedNoise(Noise):
     def __call__(self, like, draw):
         return self.draws[draw].to(like)
 
+    def of(self, image):
+        raise NotImplementedError
+
 
 @pytest.fixture
 def draws():

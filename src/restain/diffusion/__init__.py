@@ -4,8 +4,8 @@ from restain.diffusion.ancestral import Ancestral, EulerMaruyama
 from restain.diffusion.denoiser import ClassifierFree, Denoiser, GaussianDenoiser, Network, NetworkDenoiser
 from restain.diffusion.edm import PreconditionedDenoiser, Preconditioning
 from restain.diffusion.grids import Times, every_step, karras, lu, trailing
-from restain.diffusion.guides import Energy, Guide, MeanGuide, ScoreGuide
-from restain.diffusion.kernels import Kernel, Moment, Transition
+from restain.diffusion.guides import Energy, Force, Guide, MeanGuide, ScoreGuide, force_of
+from restain.diffusion.kernels import Kernel, Moment, Transition, forward_step
 from restain.diffusion.multistep import DPMSolverMultistep, UniPC
 from restain.diffusion.noise import Noise, RandomNoise, SlideNoise
 from restain.diffusion.ode import DDIM, Heun
@@ -41,6 +41,7 @@ __all__ = [
     "Denoiser",
     "Energy",
     "EulerMaruyama",
+    "Force",
     "GaussianDenoiser",
     "Guide",
     "Heun",
@@ -71,6 +72,8 @@ __all__ = [
     "denoising_loss",
     "eps_from",
     "every_step",
+    "force_of",
+    "forward_step",
     "guidance_shift",
     "half_cosine",
     "karras",

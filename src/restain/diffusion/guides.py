@@ -1,8 +1,8 @@
 """Guides: hooks that steer the sampler loop.
 
-An energy M_t(x_t) turns the density p_t into p_t exp(-M_t) (Zhao et al. 2022). ``ScoreGuide`` puts its gradient into
-the prediction, which suits every kernel; ``MeanGuide`` shifts the mean of a step that draws noise. To first order in
-the step they agree.
+An energy M_t(x_t) turns the density p_t into p_t exp(-M_t) (Zhao et al. 2022), that is, it adds the
+force -grad M_t to the score. ``ScoreGuide`` puts the force into the prediction, which suits every kernel; ``MeanGuide``
+shifts the mean of a step that draws noise. To first order in the step they agree.
 """
 
 from abc import ABC
@@ -17,6 +17,9 @@ from restain.diffusion.schedules import Level
 
 Energy = Callable[[Tensor, Level], Tensor]
 """(x_t (B, C, H, W), level) -> one energy per image (B,), differentiable in x_t."""
+
+Force = Callable[[Tensor, Level], Tensor]
+"""(x_t (B, C, H, W), level) -> -grad M_t(x_t), of the shape of x_t: where guidance pulls the images."""
 
 
 class Guide(ABC):  # noqa: B024 (no hook is compulsory)
@@ -34,54 +37,58 @@ class Guide(ABC):  # noqa: B024 (no hook is compulsory)
         """Edit the sample."""
         return x_s
 
-    def on_step_end(self, now: Moment, s: Level) -> None:  # noqa: B027 (no hook is compulsory)
-        """Act between two steps, for example on the weights of the network."""
+    def on_step_end(self, x_s: Tensor, s: Level) -> None:  # noqa: B027 (no hook is compulsory)
+        """Act between two steps, for example on the weights of the network; x_s is where the next step starts."""
 
 
 @final
 class ScoreGuide(Guide):
-    """Guides through the prediction: x0' = x0 - sigma_t^2 / alpha_t grad M_t(x_t), that is eps' = eps + sigma_t grad M.
+    """Guides through the prediction: x0' = x0 + sigma_t^2 / alpha_t force, that is eps' = eps - sigma_t force.
 
     Where a level holds only noise (alpha_t = 0) there is nothing to steer, and it does nothing.
 
     Args:
-        energy: M; low where images should go.
+        force: -grad M_t; ``force_of`` makes it of an energy.
     """
 
-    def __init__(self, energy: Energy) -> None:
-        self.energy = energy
+    def __init__(self, force: Force) -> None:
+        self.force = force
 
     def on_x0(self, x0: Tensor, x_t: Tensor, t: Level) -> Tensor:
         """Shift the clean image."""
         if t.alpha == 0:
             return x0
-        return x0 - t.sigma**2 / t.alpha * gradient(self.energy, x_t, t)
+        return x0 + t.sigma**2 / t.alpha * self.force(x_t, t)
 
 
 @final
 class MeanGuide(Guide):
-    """Guides through the mean: mu' = mu - beta grad M, with beta the variance of the noising step from s to t.
+    """Guides through the mean: mu' = mu + beta force, with beta the variance of the noising step from s to t.
 
     beta is used even where the kernel draws with the smaller variance of the posterior, which would guide too little.
 
     Args:
-        energy: M; low where images should go.
-        at: where its gradient is taken: at the mean, with the level s, or at the state x_t, with the level t.
+        force: -grad M_t; ``force_of`` makes it of an energy.
+        at: where it is taken: at the mean, with the level s, or at the state x_t, with the level t.
     """
 
-    def __init__(self, energy: Energy, at: Literal["mean", "state"]) -> None:
-        self.energy, self.at = energy, at
+    def __init__(self, force: Force, at: Literal["mean", "state"]) -> None:
+        self.force, self.at = force, at
 
     def on_mean(self, mean: Tensor, variance: float, now: Moment, s: Level) -> Tensor:
         """Shift the mean."""
         x, level = (mean, s) if self.at == "mean" else (now.x_t, now.t)
         _, beta = forward_step(s, now.t)
-        return mean - beta * gradient(self.energy, x, level)
+        return mean + beta * self.force(x, level)
 
 
-def gradient(energy: Energy, x_t: Tensor, t: Level) -> Tensor:
-    """Return grad M_t(x_t), (B, C, H, W), also where gradients are switched off around it."""
-    with torch.enable_grad():
-        x_t = x_t.detach().requires_grad_()
-        (g,) = torch.autograd.grad(energy(x_t, t).sum(), x_t)
-    return g
+def force_of(energy: Energy) -> Force:
+    """Return -grad M_t of an energy by automatic differentiation, also where gradients are switched off around it."""
+
+    def force(x_t: Tensor, t: Level) -> Tensor:
+        with torch.enable_grad():
+            x_t = x_t.detach().requires_grad_()
+            (g,) = torch.autograd.grad(energy(x_t, t).sum(), x_t)
+        return -g
+
+    return force

@@ -28,6 +28,10 @@ class Noise(ABC):
             draw: 0 for the image a sampler starts from, k for its k-th step.
         """
 
+    @abstractmethod
+    def of(self, image: int) -> "Noise":
+        """Return the noise of one image of the batch, for methods that treat images one by one."""
+
 
 @final
 class RandomNoise(Noise):
@@ -52,6 +56,10 @@ class RandomNoise(Noise):
         count = like[0].numel()
         rows = [_normals(self.seed, draw, (image, 0), count + count % 2)[:count] for image in images]
         return torch.from_numpy(np.stack(rows)).reshape(like.shape).to(like)
+
+    def of(self, image: int) -> Noise:
+        """Return the noise of one image."""
+        return RandomNoise(self.seed, [image if self.images is None else self.images[image]])
 
 
 BLOCK = 64
@@ -84,6 +92,10 @@ class SlideNoise(Noise):
         for tile, at in zip(tiles, self.positions, strict=True):
             _fill(tile, at, self.seed, draw)
         return torch.from_numpy(tiles).to(like)
+
+    def of(self, image: int) -> Noise:
+        """Return the noise under one tile."""
+        return SlideNoise(self.seed, [self.positions[image]])
 
 
 def _check(expected: int, found: int) -> None:

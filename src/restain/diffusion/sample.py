@@ -55,7 +55,7 @@ def steps(
         for hook in hooks:
             x_s = hook.on_sample(x_s, s)
         for hook in hooks:
-            hook.on_step_end(now, s)
+            hook.on_step_end(x_s, s)
         yield Step(now, s, x_s)
         past, x_t = (now, *past)[: kernel.memory], x_s
 

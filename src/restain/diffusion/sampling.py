@@ -23,7 +23,7 @@ from restain.diffusion.schedules import (
 Sampler = Literal["dpmpp_2m", "dpmpp_2m_sde", "unipc", "ddim", "ancestral", "ancestral_small", "euler_maruyama"]
 """Samplers that may be asked for by name."""
 
-_SAMPLERS: Mapping[Sampler, tuple[Kernel, Callable[[Schedule, int], Times]]] = {
+_SAMPLERS: Mapping[Sampler, tuple[Kernel, Callable[[Schedule, int, float | None], Times]]] = {
     "dpmpp_2m": (DPMSolverMultistep(), lu),
     "dpmpp_2m_sde": (DPMSolverMultistep(stochastic=True), lu),
     "unipc": (UniPC(), lu),
@@ -50,10 +50,10 @@ class Sampling(Config):
             raise ValueError("at least one step is needed")
         return steps
 
-    def plan(self, schedule: Schedule) -> tuple[Kernel, Times]:
-        """Return the kernel and the times it visits."""
+    def plan(self, schedule: Schedule, start: float | None = None) -> tuple[Kernel, Times]:
+        """Return the kernel and the times it visits, from ``start`` on; None starts from pure noise."""
         kernel, grid = _SAMPLERS[self.sampler]
-        return kernel, grid(schedule, self.steps)
+        return kernel, grid(schedule, self.steps, start)
 
 
 @final

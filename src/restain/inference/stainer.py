@@ -71,7 +71,7 @@ class Stainer:
         noise = SlideNoise(self.options.seed, at)
         try:
             with (
-                torch.inference_mode(),
+                torch.no_grad(),  # not inference_mode, in which guidance could take no gradient
                 torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"),
             ):
                 stained = self.model.method.stain(

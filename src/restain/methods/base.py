@@ -1,8 +1,9 @@
 """The contract of a method: everything training, slides and metrics need to know of it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +11,14 @@ from torch import Tensor, nn
 from restain.config import Config
 from restain.diffusion import Noise, Sampling
 
+Side = Literal["source", "target"]
+"""The two sides of a translation."""
+
 
 @final
 @dataclass(frozen=True)
 class Batch:
-    """Training pairs.
+    """Training images; whether a source and its target show the same place is the business of the data.
 
     Attributes:
         source: (B, source channels, H, W) in [-1, 1].
@@ -48,6 +52,9 @@ class Method(nn.Module, ABC):
     """BibTeX of the paper behind the method."""
     samples: ClassVar[bool]
     """Whether it draws from a distribution (and so has a sampler and steps), or computes one answer."""
+    parts: ClassVar[Mapping[str, Side]] = {}
+    """Methods it holds and does not train: the attribute that holds each, and the stain it is a prior of. Options of
+    the same name rebuild them."""
     multiple: int
     """Sides of the images it takes must be multiples of this."""
 
@@ -57,8 +64,13 @@ class Method(nn.Module, ABC):
         super().__init__()
 
     def players(self) -> dict[str, list[nn.Parameter]]:
-        """Return the parameters of each player; the players take turns in every step (a GAN has two)."""
-        return {"model": list(self.parameters())}
+        """Return the parameters of each player; the players take turns in every step (a GAN has two).
+
+        By default all parameters but those of its parts are one player, ``model``; none where there are none.
+        """
+        held = {id(parameter) for part in self.parts for parameter in getattr(self, part).parameters()}
+        own = [parameter for parameter in self.parameters() if id(parameter) not in held]
+        return {"model": own} if own else {}
 
     @abstractmethod
     def losses(self, player: str, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -69,6 +81,23 @@ class Method(nn.Module, ABC):
             batch: the pairs.
             generator: the only source of randomness; on the device of the batch.
         """
+
+    def calibrate(self, batch: Batch, generator: torch.Generator) -> None:
+        """Measure the constants that staining needs and keep them in buffers; called before the method is used.
+
+        Args:
+            batch: held-out images.
+            generator: the only source of randomness.
+        """
+
+    def diagnostics(self, batch: Batch, generator: torch.Generator) -> dict[str, float]:
+        """Return what is worth watching besides the losses, by name; ``curve.x=0100`` is a point of a curve over x.
+
+        Args:
+            batch: held-out images.
+            generator: the only source of randomness.
+        """
+        return {}
 
     @abstractmethod
     def stain(self, source: Tensor, noise: Noise, sampling: Sampling) -> Tensor:

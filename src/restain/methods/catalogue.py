@@ -7,10 +7,12 @@ from restain.config import parse_config
 from restain.errors import ConfigError
 from restain.methods.base import Method
 from restain.methods.conditional import Conditional
+from restain.methods.prior import Prior
 from restain.methods.regression import Regression
 
 METHODS: Mapping[str, type[Method]] = {
     "conditional": Conditional,
+    "prior": Prior,
     "regression": Regression,
 }
 """Name -> class."""

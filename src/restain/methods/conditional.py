@@ -13,23 +13,15 @@ Deviations from Sridhar et al.: v-prediction, min-SNR weights and zero terminal 
 ``prediction: eps, min_snr: null``); any sampler may stand in for the thousand ancestral steps.
 """
 
-from typing import ClassVar, Literal, final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
 from restain.config import Config
-from restain.diffusion import (
-    NetworkDenoiser,
-    Noise,
-    Sampling,
-    ScheduleConfig,
-    denoising_loss,
-    min_snr_weight,
-    sample,
-    target,
-)
+from restain.diffusion import NetworkDenoiser, Noise, Sampling, ScheduleConfig, sample
 from restain.methods.base import Batch, Method
+from restain.methods.denoising import Predicted, denoising_error
 from restain.nn import UNet, UNetConfig
 
 
@@ -41,7 +33,7 @@ class ConditionalConfig(Config):
     """The network."""
     schedule: ScheduleConfig = ScheduleConfig(zero_terminal_snr=True)
     """Noise levels; with zero terminal SNR overall brightness is learnt too."""
-    prediction: Literal["eps", "x0", "v"] = "v"
+    prediction: Predicted = "v"
     """What the network predicts; v is well behaved at every noise level."""
     min_snr: float | None = None
     """Gamma of the min-SNR weights; null weighs all levels equally. They vanish at zero terminal SNR, where sampling
@@ -80,17 +72,11 @@ class Conditional(Method):
 
     def losses(self, player: str, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the weighted error of the prediction at random noise levels."""
-        x_0, config = batch.target, self.config
-        t = torch.randint(1, self.schedule.steps + 1, (len(x_0),), generator=generator, device=x_0.device)
-        eps = torch.randn(x_0.shape, generator=generator, device=x_0.device)
-        alpha_t, sigma_t = self.schedule(t)
-        x_t = self.schedule.add_noise(x_0, eps, t)  # x_t = alpha_t x_0 + sigma_t eps
-        p = self._predict(x_t, t / self.schedule.steps, batch.source)
-        weight = torch.ones_like(alpha_t)
-        if config.min_snr is not None:
-            weight = min_snr_weight(config.prediction, alpha_t, sigma_t, config.min_snr)
-        goal = target(config.prediction, x_0, eps, alpha_t, sigma_t)
-        return {"denoising": denoising_loss(p, goal, weight).mean()}
+        config = self.config
+        error = denoising_error(
+            self._predict, batch.target, batch.source, self.schedule, config.prediction, config.min_snr, generator
+        )
+        return {"denoising": error}
 
     def stain(self, source: Tensor, noise: Noise, sampling: Sampling) -> Tensor:
         """Draw one stain per source."""

@@ -26,7 +26,7 @@ class Course(Config):
     """How training proceeds; amounts are counted in images (crops) seen by all processes together."""
 
     images: int
-    """Length of the training."""
+    """Length of the training; 0 assembles a method that is made of parts and has nothing of its own to learn."""
     batch: int = 8
     """Crops per step and process."""
     crop: int = 128
@@ -56,8 +56,8 @@ class Course(Config):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if min(self.images, self.batch, self.crop, self.log_every, self.checkpoint_every, self.picture_every) < 1:
-            raise ValueError("images, batch, crop and the *_every intervals must be at least 1")
+        if self.images < 0 or min(self.batch, self.crop, self.log_every, self.checkpoint_every, self.picture_every) < 1:
+            raise ValueError("batch, crop and the *_every intervals must be at least 1, and images at least 0")
         if self.checkpoint_every % self.log_every or self.picture_every % self.log_every:
             raise ValueError("checkpoint_every and picture_every must be multiples of log_every")
         return self
@@ -97,6 +97,8 @@ class TrainConfig(Config):
     """Where pairs come from."""
     method: MethodChoice
     """What is trained."""
+    parts: dict[str, Path] = Field(default_factory=dict)
+    """Bundles that the method holds without training them, by the names it has for them: for example prior."""
     training: Course
     """How."""
     use: Use = Field(default_factory=Use)

@@ -18,8 +18,9 @@ from restain.methods import Batch, Method
 from restain.training.average import WeightAverage
 from restain.training.checkpoint import Training, load_checkpoint, save_checkpoint
 from restain.training.config import Course, TrainConfig
+from restain.training.curves import draw_curves
 from restain.training.log import RunLog
-from restain.training.preview import held_out_batch, held_out_losses, save_samples
+from restain.training.preview import held_out_batch, held_out_values, save_samples
 from restain.training.run import check_pairs, claim_folder, new_method, write_card
 
 
@@ -95,8 +96,9 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
             values = {name: total / steps for name, total in sums.items()} | {"rate": _rate(course, before)}
             values["images_per_second"] = steps * step_images / (time.monotonic() - clock)
             if log and (last or _crossed(course.picture_every, before, seen)):
-                with average.applied_to(method), torch.no_grad(), _autocast(accelerator, course):
-                    values |= held_out_losses(method, shown, _generator(accelerator.device, config.seed))
+                with average.applied_to(method), _autocast(accelerator, course):
+                    method.calibrate(shown, _generator(accelerator.device, config.seed))
+                    values |= held_out_values(method, shown, lambda: _generator(accelerator.device, config.seed))
                     save_samples(config.out / "samples" / f"{seen:012d}.png", method, shown, config)
             if log:
                 log.write(seen, values)
@@ -107,7 +109,9 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
 
     if log:
         log.close()
+        draw_curves(config.out)
         with average.applied_to(method):
+            method.calibrate(shown, _generator(accelerator.device, config.seed))
             save_bundle(config.out / "bundle", write_card(config, seen), method)
     accelerator.end_training()
 

@@ -1,5 +1,6 @@
 """What a run shows of itself: held-out losses and sample pictures."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,18 +24,27 @@ def held_out_batch(crops: Crops) -> Batch:
     return Batch(torch.stack(sources), torch.stack(targets))
 
 
-def held_out_losses(method: Method, batch: Batch, generator: torch.Generator) -> dict[str, float]:
-    """Return the losses of every player on held-out crops, by name."""
-    return {
-        f"held_out.{player}.{name}": value.item()
-        for player in method.players()
-        for name, value in method.losses(player, batch, generator).items()
-    }
+def held_out_values(method: Method, batch: Batch, generator: Callable[[], torch.Generator]) -> dict[str, float]:
+    """Return the losses of every player on held-out crops, and the method's diagnostics, by name.
+
+    Args:
+        method: in evaluation mode.
+        batch: held-out crops.
+        generator: makes the same generator at every call, so that values of different moments can be compared.
+    """
+    with torch.no_grad():
+        losses = {
+            f"held_out.{player}.{name}": value.item()
+            for player in method.players()
+            for name, value in method.losses(player, batch, generator()).items()
+        }
+    return losses | method.diagnostics(batch, generator())
 
 
 def save_samples(path: Path, method: Method, batch: Batch, config: TrainConfig) -> None:
     """Save a picture with one row per held-out crop: source, virtual, real. Only the first three channels show."""
-    virtual = method.stain(batch.source, RandomNoise(0), config.use.sampling)
+    with torch.no_grad():
+        virtual = method.stain(batch.source, RandomNoise(0), config.use.sampling)
     columns = [_column(planes) for planes in (batch.source, virtual, batch.target)]
     path.parent.mkdir(parents=True, exist_ok=True)
     Pillow.fromarray(np.concatenate(columns, axis=1)).save(path)

@@ -4,11 +4,11 @@ from typing import Any
 
 import torch
 
-from restain.bundle import Card
+from restain.bundle import Card, Model, find_bundle, load_bundle, load_card
 from restain.config import dump_config, load_config
 from restain.data import Pairs
 from restain.errors import ConfigError, DataError, OutputError
-from restain.methods import Method, build_method
+from restain.methods import Method, build_method, find_method
 from restain.training.config import TrainConfig
 
 RESOLVED = "config.yaml"
@@ -48,15 +48,28 @@ def new_method(config: TrainConfig) -> Method:
     """Build the networks of a configuration, with fresh weights that depend on the seed alone.
 
     Raises:
-        ConfigError: unknown method or options, or a crop or tile that does not fit the network.
+        ConfigError: unknown method or options, parts that do not fit it, nothing to learn, or a crop or tile that does
+            not fit the network.
+        BundleError: a part that is missing or damaged.
     """
     torch.manual_seed(config.seed)
+    parts = _load_parts(config)
     method = build_method(
         config.method.name,
-        config.method.config,
+        method_options(config),
         source_channels=len(config.source.channels),
         target_channels=len(config.target.channels),
     )
+    for name, part in parts.items():
+        held: Method = getattr(method, name)
+        held.load_state_dict(part.method.state_dict())
+        held.requires_grad_(False)
+    if bool(method.players()) != bool(config.training.images):
+        learns = "has something to learn" if method.players() else "has nothing of its own to learn"
+        raise ConfigError(
+            f"method {config.method.name!r} {learns}, and training.images is {config.training.images}",
+            fix="set training.images to the length of the training" if method.players() else "set training.images to 0",
+        )
     for name, side in (("training.crop", config.training.crop), ("use.tile", config.use.tile)):
         if side % method.multiple:
             raise ConfigError(
@@ -64,6 +77,43 @@ def new_method(config: TrainConfig) -> Method:
                 fix=f"choose a multiple of {method.multiple}",
             )
     return method
+
+
+def method_options(config: TrainConfig) -> dict[str, Any]:
+    """Return the options of the method, those of its parts from their bundles included."""
+    parts = {name: load_card(find_bundle(str(path))).method_config for name, path in config.parts.items()}
+    return {**config.method.config, **parts}
+
+
+def _load_parts(config: TrainConfig) -> dict[str, Model]:
+    """Load the bundles of the method's parts.
+
+    Raises:
+        ConfigError: parts that the method does not have, or lacks, or of another method, stain or scale.
+    """
+    expected, given = find_method(config.method.name).parts, config.parts
+    if odd := expected.keys() ^ given.keys():
+        name = min(odd)
+        raise ConfigError(
+            f"method {config.method.name!r} {'holds' if name in expected else 'has no'} part {name!r}",
+            fix=f"name its bundle under parts.{name}" if name in expected else f"remove parts.{name}",
+        )
+    parts = {name: load_bundle(find_bundle(str(path))) for name, path in given.items()}
+    for name, part in parts.items():
+        side = expected[name]
+        card, stain = part.card, config.source if side == "source" else config.target
+        if card.method != "prior" or card.target.name != stain.name or card.target.channels != stain.channels:
+            raise ConfigError(
+                f"parts.{name} is a {card.method} of {card.target.name} ({len(card.target.channels)} channels), "
+                f"not a prior of {stain.name} ({len(stain.channels)} channels)",
+                fix=f"train a prior of {stain.name} and name its bundle there",
+            )
+        if card.mpp != config.data.mpp:
+            raise ConfigError(
+                f"parts.{name} was trained at {card.mpp} um/px, the images have {config.data.mpp} um/px",
+                fix="train a prior at the scale of the images",
+            )
+    return parts
 
 
 def check_pairs(config: TrainConfig, pairs: Pairs) -> None:
@@ -92,12 +142,13 @@ def write_card(config: TrainConfig, images: int) -> Card:
         halo=config.use.halo,
         sampling=config.use.sampling,
         method=config.method.name,
-        method_config=config.method.config,
+        method_config=method_options(config),
         training={
             "images": images,
             "seed": config.seed,
             "data": config.data.model_dump(mode="json"),
             "course": config.training.model_dump(mode="json"),
+            "parts": {name: load_card(find_bundle(str(path))).name for name, path in config.parts.items()},
         },
         metrics={},
         licence=config.licence,
