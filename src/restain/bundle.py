@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from restain import __version__
 from restain.config import Config, dump_config, parse_config
 from restain.diffusion import Sampling
-from restain.errors import BundleError, OutputError
+from restain.errors import BundleError, ConfigError, OutputError
 from restain.geometry import Mpp
 from restain.methods import Method, build_method
 
@@ -195,6 +195,33 @@ def load_bundle(folder: Path) -> Model:
             fix="use the card that was saved with these weights",
         )
     method.load_state_dict({name: value.to(expected[name].dtype) for name, value in weights.items()})
+    return Model(card, method.eval().requires_grad_(False))
+
+
+def reconfigure(model: Model, options: Mapping[str, Any]) -> Model:
+    """Return the same weights under changed options of the method, for example another start time or guidance scale.
+
+    Args:
+        model: stays as it is.
+        options: those that change; they stand beside the card's.
+
+    Raises:
+        ConfigError: unknown options, or options under which the weights no longer fit.
+    """
+    card = model.card.model_copy(update={"method_config": {**model.card.method_config, **options}})
+    method = build_method(
+        card.method,
+        card.method_config,
+        source_channels=len(card.source.channels),
+        target_channels=len(card.target.channels),
+    )
+    weights, expected = model.method.state_dict(), method.state_dict()
+    if odd := [name for name in expected.keys() | weights.keys() if _shape(expected, name) != _shape(weights, name)]:
+        raise ConfigError(
+            f"with {', '.join(options)} changed, the weights of {card.name!r} no longer fit ({min(odd)} differs)",
+            fix="change only how the model is used, or train one with these options",
+        )
+    method.load_state_dict(weights)
     return Model(card, method.eval().requires_grad_(False))
 
 
