@@ -4,7 +4,7 @@ from restain.diffusion.ancestral import Ancestral, EulerMaruyama
 from restain.diffusion.denoiser import ClassifierFree, Denoiser, GaussianDenoiser, Network, NetworkDenoiser
 from restain.diffusion.edm import PreconditionedDenoiser, Preconditioning
 from restain.diffusion.grids import Times, every_step, karras, lu, trailing
-from restain.diffusion.guides import Energy, Force, Guide, MeanGuide, ScoreGuide, force_of
+from restain.diffusion.guides import Energy, Force, Guide, MeanGuide, ScoreGuide, force_of, guide_for
 from restain.diffusion.kernels import Kernel, Moment, Transition, forward_step
 from restain.diffusion.multistep import DPMSolverMultistep, UniPC
 from restain.diffusion.noise import Noise, RandomNoise, SlideNoise
@@ -75,6 +75,7 @@ __all__ = [
     "force_of",
     "forward_step",
     "guidance_shift",
+    "guide_for",
     "half_cosine",
     "karras",
     "linear",

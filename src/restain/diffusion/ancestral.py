@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from restain.diffusion.kernels import Kernel, Moment, Predict, Transition, forward_step
 from restain.diffusion.schedules import Level
@@ -18,6 +18,8 @@ class Ancestral(Kernel):
         variance: "large" is beta_t, exact for data of unit variance, and keeps fine texture at fewer steps; "small" is
             the variance of q(x_s | x_t, x0), exact for a single image, and what SDEdit, ILVR and EGSDE used.
     """
+
+    from_mean: ClassVar[bool] = True
 
     variance: Literal["small", "large"] = "large"
 
@@ -38,6 +40,8 @@ class EulerMaruyama(Kernel):
     whose alpha^2 and sigma^2 are straight between s and t: b = alpha_s^2 / alpha_t^2 - 1 (beta / (1 - beta) for one
     step of Ho et al.) and g2 = sigma_t^2 - sigma_s^2 + b sigma_t^2, which is b where variance is preserved.
     """
+
+    from_mean: ClassVar[bool] = True
 
     def _transition(self, now: Moment, s: Level, past: tuple[Moment, ...], predict: Predict) -> Transition:
         t = now.t

@@ -12,7 +12,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from restain.diffusion.kernels import Moment, forward_step
+from restain.diffusion.kernels import Kernel, Moment, forward_step
 from restain.diffusion.schedules import Level
 
 Energy = Callable[[Tensor, Level], Tensor]
@@ -80,6 +80,17 @@ class MeanGuide(Guide):
         x, level = (mean, s) if self.at == "mean" else (now.x_t, now.t)
         _, beta = forward_step(s, now.t)
         return mean + beta * self.force(x, level)
+
+
+def guide_for(kernel: Kernel, force: Force, at: Literal["mean", "state"]) -> Guide:
+    """Return the guide that suits a kernel: through the mean where it draws around one, through x0 elsewhere.
+
+    Args:
+        kernel: what makes the steps.
+        force: -grad M_t.
+        at: as for ``MeanGuide``; guidance through x0 takes the force at the state.
+    """
+    return MeanGuide(force, at) if kernel.from_mean else ScoreGuide(force)
 
 
 def force_of(energy: Energy) -> Force:

@@ -47,6 +47,9 @@ class Kernel(ABC):
 
     memory: ClassVar[int] = 0
     """How many earlier moments the kernel reads."""
+    from_mean: ClassVar[bool] = False
+    """Whether a step is a draw around a mean and nothing else, so that guides may shift the mean; the others would lose
+    the shift, or carry it on twice, and are guided through x0."""
 
     def __call__(self, now: Moment, s: Level, past: tuple[Moment, ...], predict: Predict) -> Transition:
         """Return the law of x_s.
