@@ -1,6 +1,22 @@
-"""Training images: where pairs come from, and how batches are cut from them."""
+"""Training images: where they come from, which part each belongs to, and how batches are cut from them."""
 
 from restain.data.crops import Crops, batches
-from restain.data.pairs import DataConfig, FolderPairsConfig, Pairs, PhantomPairsConfig, make_pairs
+from restain.data.folders import FolderPairsConfig, SingleFolderConfig, UnalignedFoldersConfig
+from restain.data.pairs import Pairs, Part
+from restain.data.phantom import PhantomField, PhantomPairs, PhantomPairsConfig
+from restain.data.sources import DataConfig, make_pairs
 
-__all__ = ["Crops", "DataConfig", "FolderPairsConfig", "Pairs", "PhantomPairsConfig", "batches", "make_pairs"]
+__all__ = [
+    "Crops",
+    "DataConfig",
+    "FolderPairsConfig",
+    "Pairs",
+    "Part",
+    "PhantomField",
+    "PhantomPairs",
+    "PhantomPairsConfig",
+    "SingleFolderConfig",
+    "UnalignedFoldersConfig",
+    "batches",
+    "make_pairs",
+]

@@ -1,7 +1,7 @@
 """Batches of crops. Crop number i depends on the seed and i alone: so training resumes exactly, on any worker count."""
 
 from collections.abc import Iterator
-from typing import final
+from typing import NamedTuple, Self, final
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from restain.data.pairs import Pairs
 from restain.errors import DataError
+from restain.geometry import Region
 from restain.methods import Batch
 from restain.pixels import Image, planes_from_image
 
@@ -18,7 +19,9 @@ from restain.pixels import Image, planes_from_image
 class Crops(Dataset[tuple[Tensor, Tensor]]):
     """An endless list of random square crops in the eight orientations of a square.
 
-    Every pair is visited once per pass, in an order shuffled anew for each pass.
+    Both sides of aligned pairs are cut at the same place in the same orientation, so that their pixels stay partners;
+    the sides of other pairs are cut independently. Every pair is visited once per pass, in an order shuffled anew for
+    each pass.
 
     Args:
         pairs: the images.
@@ -38,21 +41,34 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
         rounds, place = divmod(number, len(self.pairs))
         order = np.random.default_rng([self.seed, 0, rounds]).permutation(len(self.pairs))
         source, target = self.pairs.read(int(order[place]))
-        height, width = source.shape[:2]
-        if min(height, width) < self.side:
+        rng = np.random.default_rng([self.seed, 1, number])
+        of_source = _Window.draw(source, self.side, rng)
+        of_target = of_source if self.pairs.aligned else _Window.draw(target, self.side, rng)
+        return of_source.cut(source), of_target.cut(target)
+
+
+@final
+class _Window(NamedTuple):
+    """Where a crop lies, and how it is turned."""
+
+    region: Region
+    turns: int
+    mirror: bool
+
+    @classmethod
+    def draw(cls, image: Image, side: int, rng: np.random.Generator) -> Self:
+        height, width = image.shape[:2]
+        if min(height, width) < side:
             raise DataError(
-                f"an image of {width} x {height} px is smaller than the crop of {self.side} px",
+                f"an image of {width} x {height} px is smaller than the crop of {side} px",
                 fix="lower training.crop or leave small images out",
             )
-        rng = np.random.default_rng([self.seed, 1, number])
-        y, x = rng.integers(height - self.side + 1), rng.integers(width - self.side + 1)
-        turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
+        y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+        return cls(Region(x, y, side, side), int(rng.integers(4)), bool(rng.integers(2)))
 
-        def cut(image: Image) -> Tensor:
-            crop = np.rot90(image[y : y + self.side, x : x + self.side], turns)
-            return torch.from_numpy(planes_from_image(crop[:, ::-1] if mirror else crop))
-
-        return cut(source), cut(target)
+    def cut(self, image: Image) -> Tensor:
+        crop = np.rot90(image[self.region.slices], self.turns)
+        return torch.from_numpy(planes_from_image(crop[:, ::-1] if self.mirror else crop))
 
 
 def batches(crops: Crops, size: int, *, start: int, rank: int, world: int, workers: int) -> Iterator[Batch]:
