@@ -1,6 +1,7 @@
 """Networks, and what is measured and minimised with them. They know nothing of slides, stains or noise schedules."""
 
 from restain.nn.footprint import Footprint, footprint
+from restain.nn.low_rank import low_rank, restored
 from restain.nn.mine import Mine, MineConfig
 from restain.nn.mutual_information import (
     Bound,
@@ -10,6 +11,7 @@ from restain.nn.mutual_information import (
     jensen_shannon,
     smile,
 )
+from restain.nn.patch_nce import feature_distance, gather_places, patch_nce
 from restain.nn.structure import PROXY_CHANNELS, Proxy, structure_map
 from restain.nn.unet import UNet, UNetConfig
 
@@ -24,9 +26,14 @@ __all__ = [
     "UNet",
     "UNetConfig",
     "donsker_varadhan",
+    "feature_distance",
     "footprint",
+    "gather_places",
     "infonce",
     "jensen_shannon",
+    "low_rank",
+    "patch_nce",
+    "restored",
     "smile",
     "structure_map",
 ]
