@@ -14,7 +14,8 @@
     └── MissingExtraError     an optional dependency is not installed
 
     RestainWarning            something was done, but the user should know
-    └── GuidanceWarning       guidance steers less, or otherwise, than its settings suggest
+    ├── GuidanceWarning       guidance steers less, or otherwise, than its settings suggest
+    └── MetricWarning         a metric has no value for the images, and was left out
 """
 
 from typing import final
@@ -97,3 +98,8 @@ class RestainWarning(UserWarning):
 @final
 class GuidanceWarning(RestainWarning):
     """Guidance steers less, or otherwise, than its settings suggest."""
+
+
+@final
+class MetricWarning(RestainWarning):
+    """A metric has no value for the images, and was left out."""

@@ -10,16 +10,21 @@ import typer
 def evaluate(
     pred: Annotated[Path, typer.Option(help="Images to judge: a folder, an image or a slide.")],
     target: Annotated[Path, typer.Option(help="The truth: the same, with equal names apart from the suffix.")],
+    source: Annotated[
+        Path | None, typer.Option(help="The images that were stained; adds what is left of them.")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Names of metrics with commas between; by default all that fit the images.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.csv and evaluation.json.")] = None,
     mpp: Annotated[float | None, typer.Option(help="Micrometres per pixel, where files tell it wrong.")] = None,
 ) -> None:
-    """Compare images with the truth: PSNR, SSIM, L1, L2, per image and pooled."""
+    """Compare images with the truth: PSNR, SSIM, VIF, L1, L2, histograms and DAB, per image and pooled."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.table import Table
 
     from restain.geometry import Mpp
-    from restain.metrics import METRICS
     from restain.reports import evaluate
 
     console = Console()
@@ -28,7 +33,13 @@ def evaluate(
         task = bar.add_task("measuring", total=1.0)
         scale = None if mpp is None else Mpp.square(mpp)
         evaluation = evaluate(
-            pred, target, out, mpp=scale, progress=lambda fraction: bar.update(task, completed=fraction)
+            pred,
+            target,
+            out,
+            source=source,
+            metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
+            mpp=scale,
+            progress=lambda fraction: bar.update(task, completed=fraction),
         )
 
     count = len(evaluation.images)
@@ -37,12 +48,11 @@ def evaluate(
     for heading in ("mean", "std", "pooled"):
         table.add_column(heading, justify="right")
     table.add_column("better is")
-    for metric in METRICS:
+    for metric in evaluation.metrics:
         summary = evaluation.summaries[metric.name]
-        better = "higher" if metric.higher_is_better else "lower"
         std = "" if math.isnan(summary.std) else f"{summary.std:.4g}"
         unit = f" ({metric.unit})" if metric.unit else ""
-        table.add_row(metric.name + unit, f"{summary.mean:.5g}", std, f"{summary.pooled:.5g}", better)
+        table.add_row(metric.name + unit, f"{summary.mean:.5g}", std, f"{summary.pooled:.5g}", metric.better)
     console.print(table)
     if out is not None:
         console.print(f"per image: {out / 'evaluation.csv'}\nsummary: {out / 'evaluation.json'}", highlight=False)

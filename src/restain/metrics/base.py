@@ -6,8 +6,7 @@ it: a slide of any size is measured in bounded memory with exactly the result of
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import ClassVar, final
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
@@ -35,8 +34,8 @@ class Metric(ABC):
     unit: ClassVar[str]
     """The unit, or an empty string for a pure number."""
 
-    higher_is_better: ClassVar[bool]
-    """Which way lies the better image."""
+    better: ClassVar[Literal["higher", "lower", "nearer 0"]]
+    """Which value is the better one."""
 
     bounds: ClassVar[tuple[float, float]]
     """The least and the largest possible value."""
@@ -45,35 +44,66 @@ class Metric(ABC):
     """Where the definition comes from, with the choices that definition leaves open."""
 
     window: ClassVar[int] = 1
-    """Edge in pixels of the square that one local value looks at; 1 for a metric that looks at single pixels."""
+    """Edge in pixels of the largest square that a local value looks at; 1 for a metric that looks at single pixels."""
+
+    stride: ClassVar[int] = 1
+    """Windows start in rows and columns that are multiples of this or of a divisor of it."""
+
+    rgb: ClassVar[bool] = False
+    """Whether it is about colour, so that only 8-bit red, green and blue have a value."""
 
     @abstractmethod
-    def _tally_block(self, pred: Image, target: Image) -> Tally:
-        """Return the sums over all windows that lie inside a small block."""
+    def _tally_block(self, pred: Image, target: Image, own: Size) -> Tally:
+        """Return the sums over all windows that lie inside a small block and start in its upper left part.
+
+        At the far border of an image a block may hold no window; its sums are zero.
+
+        Args:
+            pred: (H, W, C), uint8 or uint16.
+            target: the truth, of the same shape and type.
+            own: the part in which windows start. The block is larger by ``window - 1`` pixels to the right and
+                downwards, as far as the image goes; so windows of that size are simply all that lie inside, and only
+                a metric with windows of several sizes has to look at ``own``.
+        """
 
     @abstractmethod
     def value(self, tally: Tally) -> float:
         """Return the metric from its sums."""
 
     @final
-    def tally(self, pred: Image, target: Image) -> Tally:
+    def misfit(self, size: Size, channels: int, dtype: np.dtype[Any]) -> str | None:
+        """Return what is wrong with such an image, as the end of "it ...", or None if the metric has a value for it."""
+        if min(size.width, size.height) < self.window:
+            return f"has {size} pixels, less than a window of {self.window}"
+        if self.rgb and not (channels == 3 and dtype == np.uint8):
+            return f"is {channels} x {dtype}, no 8-bit colour"
+        return None
+
+    @final
+    def tally(self, pred: Image, target: Image, own: Size | None = None) -> Tally:
         """Return the sums over all windows that lie inside an image.
 
         Args:
             pred: (H, W, C), uint8 or uint16.
             target: the truth, of the same shape and type.
+            own: to measure an image in parts: cut it into tiles whose corners lie at multiples of ``stride``; for each
+                tile pass its size here, and the pixels of ``reach`` as images. ``add`` the tallies.
 
         Returns:
-            Integers. To measure an image in parts, cut it with ``blocks`` and ``add`` the tallies of the parts.
+            Integers.
 
         Raises:
-            DataError: shapes or types differ or are not those of an image, or the image is smaller than the window.
+            DataError: shapes or types differ or are not those of an image, or such images have no value (``misfit``).
         """
-        _check(pred, target, self)
-        height, width, _ = pred.shape
+        _check(pred, target)
+        size = Size(pred.shape[1], pred.shape[0])
+        # A part at the border may be smaller than the window.
+        if problem := self.misfit(size if own is None else Size(self.window, self.window), pred.shape[2], pred.dtype):
+            raise DataError(f"{self.name} has no value for an image that {problem}", fix="choose another metric")
         total: Tally = ()
-        for block in blocks(Size(width, height), self.window, BLOCK):
-            total = add(total, self._tally_block(pred[block.slices], target[block.slices]))
+        for tile in Region.of(own or size).tiles(BLOCK):
+            block = reach(tile, size, self.window)
+            total = add(total, self._tally_block(pred[block.slices], target[block.slices], tile.size))
         return total
 
     @final
@@ -87,47 +117,31 @@ def add(one: Tally, other: Tally) -> Tally:
     return tuple(a + b for a, b in zip(one, other, strict=True)) if one and other else one or other
 
 
-def block_of(tile: Region, size: Size, window: int) -> Region | None:
+def reach(tile: Region, size: Size, window: int) -> Region:
     """Return the pixels that hold all windows whose upper left corner lies in a tile of an image.
 
     Args:
         tile: a part of the image.
         size: of the image.
-        window: edge of the windows.
+        window: edge of the largest windows.
 
     Returns:
-        The tile, larger by ``window - 1`` pixels to the right and downwards as far as the image goes; None if no window
-        fits in.
+        The tile, larger by ``window - 1`` pixels to the right and downwards as far as the image goes.
+
+    >>> reach(Region(4, 0, 4, 3), Size(9, 3), window=3)
+    Region(x=4, y=0, width=5, height=3)
     """
-    reach = Region(tile.x, tile.y, tile.width + window - 1, tile.height + window - 1).clip(Region.of(size))
-    return reach if min(reach.width, reach.height) >= window else None
+    return Region(tile.x, tile.y, tile.width + window - 1, tile.height + window - 1).clip(Region.of(size))
 
 
-def blocks(size: Size, window: int, side: int) -> Iterator[Region]:
-    """Cut an image so that every window lies wholly inside exactly one block, row by row.
-
-    >>> [block.width for block in blocks(Size(10, 3), window=3, side=4)]
-    [6, 6]
-    """
-    for tile in Region.of(size).tiles(side):
-        if block := block_of(tile, size, window):
-            yield block
-
-
-def _check(pred: Image, target: Image, metric: Metric) -> None:
+def _check(pred: Image, target: Image) -> None:
     if pred.shape != target.shape:
         raise DataError(
             f"an image of shape {pred.shape} cannot be compared with one of {target.shape}",
             fix="compare images of equal height, width and number of channels",
         )
-    if pred.dtype != target.dtype or pred.dtype not in (np.uint8, np.uint16) or pred.ndim != 3:
+    if pred.dtype != target.dtype or pred.dtype not in (np.uint8, np.uint16) or pred.ndim != 3 or pred.size == 0:
         raise DataError(
             f"images of shape {pred.shape} and type {pred.dtype} against {target.dtype} cannot be compared",
-            fix="pass two images (H, W, C), both uint8 or both uint16",
-        )
-    if min(pred.shape[:2]) < metric.window or pred.size == 0:
-        raise DataError(
-            f"an image of {pred.shape[1]} x {pred.shape[0]} pixels is smaller than the window of {metric.name}, "
-            f"{metric.window} pixels",
-            fix="compare larger images",
+            fix="pass two images (H, W, C), both uint8 or both uint16; fractions of white are no levels",
         )

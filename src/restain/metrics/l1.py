@@ -2,6 +2,7 @@
 
 from typing import final
 
+from restain.geometry import Size
 from restain.metrics.base import Metric, Tally
 from restain.metrics.deviation import absolute_deviation
 from restain.pixels import Image
@@ -13,11 +14,11 @@ class L1(Metric):
 
     name = "l1"
     unit = "grey levels"
-    higher_is_better = False
+    better = "lower"
     bounds = (0.0, 255.0)
     source = "mean |pred - target| over all pixels and channels, 0 .. 255"
 
-    def _tally_block(self, pred: Image, target: Image) -> Tally:
+    def _tally_block(self, pred: Image, target: Image, own: Size) -> Tally:
         return absolute_deviation(pred, target)
 
     def value(self, tally: Tally) -> float:

@@ -3,6 +3,7 @@
 import math
 from typing import final
 
+from restain.geometry import Size
 from restain.metrics.base import Metric, Tally
 from restain.metrics.deviation import squared_deviation
 from restain.pixels import Image
@@ -14,11 +15,11 @@ class L2(Metric):
 
     name = "l2"
     unit = "grey levels"
-    higher_is_better = False
+    better = "lower"
     bounds = (0.0, 255.0)
     source = "sqrt(mean (pred - target)^2) over all pixels and channels, 0 .. 255"
 
-    def _tally_block(self, pred: Image, target: Image) -> Tally:
+    def _tally_block(self, pred: Image, target: Image, own: Size) -> Tally:
         return squared_deviation(pred, target)
 
     def value(self, tally: Tally) -> float:

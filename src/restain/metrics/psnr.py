@@ -3,6 +3,7 @@
 import math
 from typing import final
 
+from restain.geometry import Size
 from restain.metrics.base import Metric, Tally
 from restain.metrics.deviation import squared_deviation
 from restain.pixels import Image
@@ -19,11 +20,11 @@ class Psnr(Metric):
 
     name = "psnr"
     unit = "dB"
-    higher_is_better = True
+    better = "higher"
     bounds = (0.0, math.inf)
     source = "10 log10(white^2 / MSE) over all pixels and channels of the stored image, as in scikit-image"
 
-    def _tally_block(self, pred: Image, target: Image) -> Tally:
+    def _tally_block(self, pred: Image, target: Image, own: Size) -> Tally:
         return squared_deviation(pred, target)
 
     def value(self, tally: Tally) -> float:

@@ -9,17 +9,14 @@ from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
 
+from restain.geometry import Size
 from restain.metrics.base import Metric, Tally
+from restain.metrics.windows import STEPS, gaussian_weights, in_steps, window_means
 from restain.pixels import Image
 
 K_1, K_2 = 0.01, 0.03
 """The stabilising constants of the paper, section III-B."""
-
-STEPS = 2**40
-"""Local values are summed as whole multiples of 1 / STEPS, because integers add up exactly in any order. The mean is
-off by less than 5e-13 for it."""
 
 
 def ssim_map(pred: Image, target: Image, weights: NDArray[np.float64], bessel: float) -> NDArray[np.float64]:
@@ -38,40 +35,28 @@ def ssim_map(pred: Image, target: Image, weights: NDArray[np.float64], bessel: f
     white = np.iinfo(pred.dtype).max
     c_1, c_2 = (K_1 * white) ** 2, (K_2 * white) ** 2
     x, y = (np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float64) for image in (pred, target))
-    mu_x, mu_y = _mean(x, weights), _mean(y, weights)
+    mu_x, mu_y = window_means(x, weights), window_means(y, weights)
     mu_xy, mu_xx_yy = mu_x * mu_y, mu_x**2 + mu_y**2
-    covariance = bessel * (_mean(x * y, weights) - mu_xy)
-    variances = bessel * (_mean(x**2 + y**2, weights) - mu_xx_yy)
+    covariance = bessel * (window_means(x * y, weights) - mu_xy)
+    variances = bessel * (window_means(x**2 + y**2, weights) - mu_xx_yy)
     ssim: NDArray[np.float64] = (2 * mu_xy + c_1) * (2 * covariance + c_2) / ((mu_xx_yy + c_1) * (variances + c_2))
     return ssim
-
-
-def _mean(planes: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weighted mean of every window inside (C, H, W).
-
-    Dividing once at the end keeps sums of integers under integer weights exact.
-    """
-    margin = len(weights) // 2
-    inside = slice(margin, -margin)
-    rows = correlate1d(planes, weights, axis=1)[:, inside]
-    means: NDArray[np.float64] = correlate1d(rows, weights, axis=2)[:, :, inside] / weights.sum() ** 2
-    return means
 
 
 class _Ssim(Metric):
     """What both profiles share."""
 
     unit = ""
-    higher_is_better = True
+    better = "higher"
     bounds = (-1.0, 1.0)
 
     weights: ClassVar[NDArray[np.float64]]
     bessel: ClassVar[float]
 
     @final
-    def _tally_block(self, pred: Image, target: Image) -> Tally:
-        steps = np.rint(ssim_map(pred, target, self.weights, self.bessel) * STEPS).astype(np.int64)
-        return sum(int(plane.sum()) for plane in steps), steps.size
+    def _tally_block(self, pred: Image, target: Image, own: Size) -> Tally:
+        ssim = ssim_map(pred, target, self.weights, self.bessel)
+        return sum(in_steps(plane) for plane in ssim), ssim.size
 
     @final
     def value(self, tally: Tally) -> float:
@@ -87,7 +72,7 @@ class SsimGaussian(_Ssim):
     name = "ssim_gaussian"
     source = "Wang et al. 2004, eq. (13): Gaussian window 11 x 11, sigma 1.5, population covariance; mean over channels"
     window = 11
-    weights = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
+    weights = gaussian_weights(11, sigma=1.5)
     bessel = 1.0
 
 

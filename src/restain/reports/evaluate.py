@@ -1,17 +1,24 @@
-"""Compare images with the truth: two folders of them, or two slides of any size."""
+"""Compare images with the truth, and with the images that were stained: folders of them, or slides of any size."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, final
+
+import numpy as np
 
 from restain.errors import DataError
 from restain.geometry import Mpp, Region, Size
-from restain.metrics import METRICS, Scores, Tally, add, block_of
+from restain.metrics import Metric, Scores, Tally, add, reach
 from restain.reports.evaluation import Evaluation, ImageScores, write_evaluation
-from restain.reports.matching import Match, listed, match_images
+from restain.reports.matching import listed, match_images
+from restain.reports.selection import Selection, applicable, select_metrics
 from restain.slides import SlideInfo, open_slide
 
 SIDE = 2048
-"""Edge in pixels of the parts in which images are read: two parts take 25 MB in 8-bit colour."""
+"""Edge in pixels of the parts in which images are read, a multiple of every metric's stride: two parts take 25 MB in
+8-bit colour."""
 
 
 def evaluate(
@@ -19,10 +26,12 @@ def evaluate(
     target: Path,
     out: Path | None = None,
     *,
+    source: Path | None = None,
+    metrics: Sequence[str] | None = None,
     mpp: Mpp | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Evaluation:
-    """Measure how well ``pred`` reproduces ``target``, with every metric of ``restain.metrics.METRICS``.
+    """Measure how well ``pred`` reproduces ``target``, and how much of ``source`` is still in it.
 
     Images are read and measured in parts, with exactly the result of the whole image; so memory does not grow with a
     slide, and grows by a few numbers per image of a folder.
@@ -32,6 +41,9 @@ def evaluate(
         target: the truth: the same, with equal names apart from the suffix, and of equal size.
         out: folder for ``evaluation.csv`` (one line per image) and ``evaluation.json`` (summaries, facts of the
             metrics, versions); None to write nothing.
+        source: the images that were stained, again the same; None to leave out ``restain.metrics.SOURCE_METRICS``.
+        metrics: names of the metrics; None for all that have a value for all images, with a ``MetricWarning`` that
+            names the others.
         mpp: the scale of all images, where files do not tell it or tell it wrong.
         progress: called with the fraction done, from 0 to 1.
 
@@ -39,72 +51,110 @@ def evaluate(
         The values of every image, and their mean, standard deviation and pooled value.
 
     Raises:
-        DataError: images that have no partner, or partners of different size, scale, channels or depth.
+        ConfigError: a metric that does not exist, or needs a source where there is none.
+        DataError: images that have no partner, or partners of different size, scale, channels or depth; images of
+            different numbers of channels; or images for which a named metric, or every metric, has no value.
         SlideError: an image that cannot be read.
         OutputError: the results cannot be written.
     """
-    matches = match_images(pred, target)
-    sizes = _sizes(matches, mpp)
-    scores = [Scores(metric) for metric in METRICS]
+    selection = select_metrics(metrics, source is not None)
+    cases = _cases(pred, target, source, mpp)
+    selection = applicable(selection, lambda metric: _first_misfit(metric, cases), named=metrics is not None)
+    scores = [Scores(metric) for metric in selection.all]
     images = []
-    done, total = 0, sum(size.area for size in sizes)
-    for match, size in zip(matches, sizes, strict=True):
-        tallies: list[Tally] = [()] * len(METRICS)
-        for tile, parts in _tallies(match, size):
+    done, total = 0, sum(case.size.area for case in cases)
+    for case in cases:
+        tallies: list[Tally] = [()] * len(scores)
+        for tile, parts in _tallies(case, selection):
             tallies = [add(tally, part) for tally, part in zip(tallies, parts, strict=True)]
             done += tile.size.area
             if progress is not None:
                 progress(done / total)
         values = {score.metric.name: score.add(tally) for score, tally in zip(scores, tallies, strict=True)}
-        images.append(ImageScores(match.name, size, values))
-    evaluation = Evaluation(pred, target, tuple(images), {score.metric.name: score.result() for score in scores})
+        images.append(ImageScores(case.name, case.size, values))
+    summaries = {score.metric.name: score.result() for score in scores}
+    evaluation = Evaluation(pred, target, source, selection.all, tuple(images), summaries)
     if out is not None:
         write_evaluation(evaluation, out)
     return evaluation
 
 
-def _tallies(match: Match, size: Size) -> Iterator[tuple[Region, list[Tally]]]:
+@final
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One image to judge, and the images of the same tissue with which it is compared."""
+
+    name: str
+    pred: Path
+    target: Path
+    source: Path | None
+    size: Size
+    channels: int
+    dtype: np.dtype[Any]
+
+
+def _tallies(case: _Case, selection: Selection) -> Iterator[tuple[Region, list[Tally]]]:
     """Yield the parts of an image and what each adds to every metric."""
-    widest = max(metric.window for metric in METRICS)
-    with open_slide(match.pred) as pred, open_slide(match.target) as target:
-        for tile in Region.of(size).tiles(SIDE):
-            reach = Region(tile.x, tile.y, tile.width + widest - 1, tile.height + widest - 1).clip(Region.of(size))
-            pixels, truth = pred.read(reach), target.read(reach)
+    with ExitStack() as stack:
+        pred, target = (stack.enter_context(open_slide(path)) for path in (case.pred, case.target))
+        pairs = [(target, selection.target)]
+        if case.source is not None and selection.source:
+            pairs.append((stack.enter_context(open_slide(case.source)), selection.source))
+        for tile in Region.of(case.size).tiles(SIDE):
+            around = reach(tile, case.size, selection.widest)
+            pixels = pred.read(around)
             parts: list[Tally] = []
-            for metric in METRICS:
-                block = block_of(tile, size, metric.window)
-                own = (slice(block.height), slice(block.width)) if block else None
-                parts.append(metric.tally(pixels[own], truth[own]) if own else ())
+            for other, metrics in pairs:
+                truth = other.read(around)
+                parts += [metric.tally(pixels, truth, tile.size) for metric in metrics]
             yield tile, parts
 
 
-def _sizes(matches: Sequence[Match], mpp: Mpp | None) -> list[Size]:
-    """Return the extents of all images; see first that all can be compared, because that is quick."""
-    sizes, misfits = [], []
-    for match in matches:
-        with open_slide(match.pred, mpp) as pred, open_slide(match.target, mpp) as target:
-            sizes.append(pred.info.size)
-            if misfit := _misfit(pred.info, target.info):
-                misfits.append(f"{match.name} ({misfit})")
+def _cases(pred: Path, target: Path, source: Path | None, mpp: Mpp | None) -> list[_Case]:
+    """Match all images; see first that all can be compared, because that is quick."""
+    matches = match_images(pred, target)
+    sources = [None] * len(matches) if source is None else [match.target for match in match_images(pred, source)]
+    cases, misfits = [], []
+    for match, origin in zip(matches, sources, strict=True):
+        info = _info(match.pred, mpp)
+        cases.append(_Case(match.name, match.pred, match.target, origin, info.size, len(info.channels), info.dtype))
+        for role, path in (("", match.target), (" of the source", origin)):
+            if path is not None and (misfit := _misfit(info, _info(path, mpp))):
+                misfits.append(f"{match.name} ({misfit}{role})")
     if misfits:
         raise DataError(
             f"{len(misfits)} of {len(matches)} pairs cannot be compared: {listed(misfits)}",
             fix="bring partners to equal size, scale, channels and depth",
         )
-    return sizes
+    if len(counts := sorted({case.channels for case in cases})) > 1:
+        raise DataError(
+            f"some images have {counts[0]} and others {counts[-1]} channels, so they have no common mean",
+            fix="evaluate them in folders of their own",
+        )
+    return cases
 
 
-def _misfit(pred: SlideInfo, target: SlideInfo) -> str | None:
+def _info(path: Path, mpp: Mpp | None) -> SlideInfo:
+    with open_slide(path, mpp) as slide:
+        return slide.info
+
+
+def _misfit(pred: SlideInfo, other: SlideInfo) -> str | None:
     """Return why two images cannot be compared."""
-    if pred.size != target.size:
-        return f"{pred.size} against {target.size} pixels"
-    if len(pred.channels) != len(target.channels):
-        return f"{len(pred.channels)} against {len(target.channels)} channels"
-    if pred.dtype != target.dtype:
-        return f"{pred.dtype} against {target.dtype}"
-    if pred.mpp is not None and target.mpp is not None and not pred.mpp.is_close(target.mpp):
-        return f"{pred.mpp} against {target.mpp}"
-    widest = max(metric.window for metric in METRICS)
-    if min(pred.size.width, pred.size.height) < widest:
-        return f"{pred.size} pixels, less than the {widest} that SSIM needs"
+    if pred.size != other.size:
+        return f"{pred.size} against {other.size} pixels"
+    if len(pred.channels) != len(other.channels):
+        return f"{len(pred.channels)} against {len(other.channels)} channels"
+    if pred.dtype != other.dtype:
+        return f"{pred.dtype} against {other.dtype}"
+    if pred.mpp is not None and other.mpp is not None and not pred.mpp.is_close(other.mpp):
+        return f"{pred.mpp} against {other.mpp}"
+    return None
+
+
+def _first_misfit(metric: Metric, cases: Sequence[_Case]) -> str | None:
+    """Return why a metric has no value for one of the images, the first for which it has none."""
+    for case in cases:
+        if problem := metric.misfit(case.size, case.channels, case.dtype):
+            return f"{case.name} {problem}"
     return None

@@ -17,7 +17,7 @@ import scipy
 from restain import __version__
 from restain.errors import OutputError
 from restain.geometry import Size
-from restain.metrics import METRICS, Summary
+from restain.metrics import Metric, Summary
 
 
 @final
@@ -44,12 +44,16 @@ class Evaluation:
     Args:
         pred: the images, a folder or a file.
         target: the truth.
+        source: the images that were stained, if given.
+        metrics: what was measured, in the order of tables; those that have no value for the images are not among them.
         images: one entry per image, in the order of names.
         summaries: over all images, by name of the metric.
     """
 
     pred: Path
     target: Path
+    source: Path | None
+    metrics: tuple[Metric, ...]
     images: tuple[ImageScores, ...]
     summaries: Mapping[str, Summary]
 
@@ -86,16 +90,17 @@ def _record(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "pred": str(evaluation.pred),
         "target": str(evaluation.target),
+        "source": None if evaluation.source is None else str(evaluation.source),
         "images": len(evaluation.images),
         "metrics": {
             metric.name: {
                 **{key: _json_number(value) for key, value in asdict(evaluation.summaries[metric.name]).items()},
                 "unit": metric.unit,
-                "higher_is_better": metric.higher_is_better,
+                "better": metric.better,
                 "bounds": [_json_number(bound) for bound in metric.bounds],
                 "source": metric.source,
             }
-            for metric in METRICS
+            for metric in evaluation.metrics
         },
         "versions": {
             "restain": __version__,
