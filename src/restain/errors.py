@@ -11,10 +11,12 @@
     │   └── BundleError       a model bundle is missing, incomplete, tampered with or does not fit the input
     ├── OutputError           a result cannot be written
     ├── TrainingError         training cannot go on
+    ├── GuidanceError         guided sampling cannot go on
     └── MissingExtraError     an optional dependency is not installed
 
     RestainWarning            something was done, but the user should know
     ├── GuidanceWarning       guidance steers less, or otherwise, than its settings suggest
+    ├── LeakageWarning        what should be apart, training and test images, comes from the same slides
     └── MetricWarning         a metric has no value for the images, and was left out
 """
 
@@ -87,6 +89,11 @@ class TrainingError(RestainError):
 
 
 @final
+class GuidanceError(RestainError):
+    """Guided sampling cannot go on."""
+
+
+@final
 class MissingExtraError(RestainError):
     """An optional dependency is not installed."""
 
@@ -98,6 +105,11 @@ class RestainWarning(UserWarning):
 @final
 class GuidanceWarning(RestainWarning):
     """Guidance steers less, or otherwise, than its settings suggest."""
+
+
+@final
+class LeakageWarning(RestainWarning):
+    """What should be apart, training and test images, comes from the same slides."""
 
 
 @final

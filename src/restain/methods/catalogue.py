@@ -7,11 +7,13 @@ from restain.config import parse_config
 from restain.errors import ConfigError
 from restain.methods.base import Method
 from restain.methods.conditional import Conditional
+from restain.methods.miu_diff import MIUDiff
 from restain.methods.prior import Prior
 from restain.methods.regression import Regression
 
 METHODS: Mapping[str, type[Method]] = {
     "conditional": Conditional,
+    "miu_diff": MIUDiff,
     "prior": Prior,
     "regression": Regression,
 }

@@ -1,0 +1,212 @@
+"""MIU-Diff: an unconditional score model of the target stain, steered by mutual information with the source.
+
+Source: Liu et al., "Score-based diffusion model for unpaired virtual histology staining" (2025, arXiv 2506.23184).
+
+Equations::
+
+    y_S = alpha_S x'_0 + sigma_S eps                       start from the source without its colour
+    dy = [-beta/2 y - beta (score(y, t) - grad M)] dt + sqrt(beta) dw         guided reverse process, see guidance.py
+    max over G of mean G(g, y) - log mean exp G(g, ybar)   the critic, trained on the target stain alone
+    local contrast from t'_0 on                            see refinement.py
+
+Deviations, each for a reason given in docs/decisions.md: the drift of the paper lacks the state (its equation 1 would
+translate all pixels and never forget the data); guidance has a scale; the critic knows the noise level; weights edited
+for one image are restored after it. ``preset: paper_literal`` undoes what can be undone.
+"""
+
+import warnings
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from restain.config import Config
+from restain.diffusion import Guide, Noise, Sampling, guide_for, sample
+from restain.errors import ConfigError, GuidanceWarning
+from restain.methods.base import Batch, Method, Side
+from restain.methods.miu_diff.config import MIUDiffConfig
+from restain.methods.miu_diff.grey import luma_moments, match_moments, without_colour
+from restain.methods.miu_diff.guidance import Guidance, Information, gradients, root_mean_square
+from restain.methods.miu_diff.refinement import ImageRefinement, LocalContrast, refined
+from restain.methods.prior import Prior
+from restain.nn import PROXY_CHANNELS, Mine, structure_map
+
+CALIBRATION = (1, 25, 50, 75, 100)
+"""Times at which the usual size of the gradients is measured, where the critic still sees structure."""
+
+WATCHED = (0, 20, 40, 60, 80, 100, 150, 200, 300, 400, 500)
+"""Times of the curve of information, up to S."""
+
+INPUTS = ("noisy", "tweedie", "clean_literal")
+"""What critics are trained on, by number."""
+
+
+@final
+class MIUDiff(Method):
+    """y ~ q(target stain), with the structure of the source."""
+
+    config_type: ClassVar[type[Config]] = MIUDiffConfig
+    summary: ClassVar[str] = "Unpaired: a prior of the target stain, steered by mutual information with the source."
+    citation: ClassVar[str] = """@misc{liu2025miudiff,
+  title         = {Score-based Diffusion Model for Unpaired Virtual Histology Staining},
+  author        = {Liu, Anran and Wang, Xiaofei and Cai, Jing and Li, Chao},
+  year          = {2025},
+  eprint        = {2506.23184},
+  archiveprefix = {arXiv}
+}"""
+    samples: ClassVar[bool] = True
+    parts: ClassVar[dict[str, Side]] = {"prior": "target"}
+    sizes: Tensor
+    information: Tensor
+    luma: Tensor
+    trained_on: Tensor
+
+    def __init__(self, config: MIUDiffConfig, *, source_channels: int, target_channels: int) -> None:
+        super().__init__(config, source_channels=source_channels, target_channels=target_channels)
+        if source_channels != 3 or target_channels != 3:
+            raise ConfigError(
+                f"MIU-Diff compares colour images, not images of {source_channels} and {target_channels} channels",
+                fix="use a source and a target of three channels",
+            )
+        self.config = config
+        self.prior = Prior(config.prior, source_channels=source_channels, target_channels=target_channels)
+        self.critic = Mine(config.critic, PROXY_CHANNELS[config.proxy], target_channels)
+        self.multiple = self.prior.multiple
+        self.register_buffer("sizes", torch.ones(3))
+        self.register_buffer("information", torch.zeros(()))
+        self.register_buffer("luma", torch.tensor([0.0, 1.0]))
+        self.register_buffer("trained_on", torch.tensor(float(INPUTS.index(config.critic_input))))
+
+    def losses(self, player: str, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the critic's loss on images of the target stain and their own structure; sources play no part."""
+        config, y, schedule = self.config, batch.target, self.prior.schedule
+        if config.critic_input == "clean_literal":
+            return {"information": self.critic.loss(self._structure(y), y, y.new_zeros(len(y)), generator)}
+        t = torch.randint(0, config.start_step + 1, (len(y),), generator=generator, device=y.device)
+        _, sigma_t = schedule(t)
+        y_t = schedule.add_noise(y, torch.randn(y.shape, generator=generator, device=y.device), t)
+        if config.critic_input == "noisy":
+            # Noise of its own for the structure: the critic must not learn that two copies of one noise agree.
+            x_t = schedule.add_noise(y, torch.randn(y.shape, generator=generator, device=y.device), t)
+            structure = self._structure(x_t)
+        else:
+            structure = self._structure(y)
+            with torch.no_grad():
+                y_t = torch.where((t > 0)[:, None, None, None], self.prior.denoiser(y_t, t.clamp(min=1)), y)
+        return {"information": self.critic.loss(structure, y_t, sigma_t.to(y), generator)}
+
+    def calibrate(self, batch: Batch, generator: torch.Generator) -> None:
+        """Measure the usual sizes of the gradients, the information found at low noise, and the luma of the stain."""
+        y, config = batch.target, self.config
+        sizes, found = [], []
+        for t in CALIBRATION:
+            level = self.prior.schedule.level(float(t))
+            y_t = level.alpha * y + level.sigma * torch.randn(y.shape, generator=generator, device=y.device)
+            information = self._information(y, _Drawn(generator))
+            measured = config.model_copy(update={"terms": "both"})
+            grad_h, grad_i = gradients(measured, information, y_t, level)
+            pixels = y.shape[2] * y.shape[3]
+            sizes.append(torch.stack([pixels * root_mean_square(g) for g in (grad_h, grad_h - grad_i, grad_i)]))
+            with torch.no_grad():
+                found.append(information(y_t, level).mean())
+        self.sizes.copy_(torch.cat(sizes, dim=1).median(dim=1).values)
+        self.information.copy_(torch.stack(found).mean())
+        self.luma.copy_(luma_moments(y))
+
+    def diagnostics(self, batch: Batch, generator: torch.Generator) -> dict[str, float]:
+        """Return the curve I(g_y; y) over t, in nats, on images of the target stain."""
+        y, curve = batch.target, {}
+        for t in (t for t in WATCHED if t <= self.config.start_step):
+            level = self.prior.schedule.level(float(t))
+            with torch.no_grad():
+                y_t = level.alpha * y + level.sigma * torch.randn(y.shape, generator=generator, device=y.device)
+                curve[f"I.t={t:04d}"] = float(self._information(y, _Drawn(generator))(y_t, level).mean())
+        return curve
+
+    def stain(self, source: Tensor, noise: Noise, sampling: Sampling) -> Tensor:
+        """Stain each source; where weights are refined, one after the other.
+
+        Raises:
+            ConfigError: the critic was trained on other inputs than it would now be asked about.
+            GuidanceError: an energy or a gradient that is not finite.
+        """
+        self._check(source)
+        if self.config.refinement not in ("lora", "weights"):
+            return self._stain(source, noise, sampling)
+        return torch.cat([self._stain(source[[k]], noise.of(k), sampling) for k in range(len(source))])
+
+    def _stain(self, source: Tensor, noise: Noise, sampling: Sampling) -> Tensor:
+        config, schedule = self.config, self.prior.schedule
+        source = source.float()
+        start = schedule.level(float(config.start_step))
+        grey = without_colour(source, config.colour_removal)
+        if config.match_luma:
+            grey = match_moments(grey, self.luma)
+        y_s = start.alpha * grey + start.sigma * noise(grey, 0)  # y_S ~ q(y_S | x'_0)
+        kernel, times = sampling.plan(schedule, start.t)
+        ahead = kernel.from_mean and config.at == "mean"
+        guidance = Guidance(config, self._information(source, noise), self.sizes, ahead=ahead)
+        hooks: list[Guide] = []
+        if config.terms != "none" and config.guided_steps and not (config.normalize != "none" and config.kappa == 0):
+            hooks.append(guide_for(kernel, guidance, config.at))
+        if config.refinement == "latent":
+            contrast = LocalContrast(config, self.prior.network, grey, noise)
+            hooks.append(guide_for(kernel, ImageRefinement(config, self.prior, contrast, guidance.beta), config.at))
+        generator = torch.Generator(source.device).manual_seed(0)  # of adapters that start without effect
+        with refined(config, self.prior, grey, noise, generator) as more:
+            return sample(self.prior.denoiser, y_s, times, kernel, noise, hooks=[*hooks, *more])
+
+    def _information(self, source: Tensor, noise: Noise) -> Information:
+        return Information(self.config, self.critic, self.prior.denoiser, source, noise)
+
+    def _structure(self, image: Tensor) -> Tensor:
+        with torch.autocast(image.device.type, enabled=False):
+            return structure_map(image.float(), self.config.proxy, blur=self.config.blur)
+
+    def _check(self, source: Tensor) -> None:
+        """Refuse or report what guidance cannot work with."""
+        config = self.config
+        trained_on = INPUTS[round(self.trained_on.item())]
+        guided = config.terms != "none" and config.guided_steps > 0
+        if guided and config.critic_input != trained_on:
+            raise ConfigError(
+                f"the critic was trained on {trained_on} inputs, and critic_input is {config.critic_input}",
+                fix=f"train a critic with critic_input {config.critic_input}",
+            )
+        if guided and self.information <= 0:
+            warnings.warn(
+                f"the critic finds no information ({self.information:.2g} nats) between images and their own structure: "
+                "its guidance means nothing before it is trained longer",
+                GuidanceWarning,
+                stacklevel=3,
+            )
+        flat = source.flatten(2).std(2).amax(1) < 1 / 255
+        if bool(flat.any()):
+            warnings.warn(
+                f"{int(flat.sum())} of {len(source)} sources are of a single colour and have no structure to keep",
+                GuidanceWarning,
+                stacklevel=3,
+            )
+        colour = (source.amax(1) - source.amin(1)).flatten(1).amax(1) < 4 / 255
+        if config.colour_removal != "none" and bool((colour & ~flat).any()):
+            warnings.warn(
+                f"{int((colour & ~flat).sum())} of {len(source)} sources are grey: is the stain in them?",
+                GuidanceWarning,
+                stacklevel=3,
+            )
+
+
+@final
+class _Drawn(Noise):
+    """Noise from a generator, for measurements on a batch as it comes."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator = generator
+
+    def __call__(self, like: Tensor, draw: int) -> Tensor:
+        """Return fresh noise, whatever the draw."""
+        return torch.randn(like.shape, generator=self.generator, device=like.device).to(like)
+
+    def of(self, image: int) -> Noise:
+        """Return itself: it knows nothing of places."""
+        return self
