@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from restain.data.bci import BciConfig, bci_pairs
 from restain.data.folders import (
     FolderPairsConfig,
     SingleFolderConfig,
@@ -12,11 +13,12 @@ from restain.data.folders import (
     single_folder,
     unaligned_folders,
 )
+from restain.data.mist import MistConfig, mist_pairs
 from restain.data.pairs import Pairs, Part
 from restain.data.phantom import PhantomPairs, PhantomPairsConfig
 
 DataConfig = Annotated[
-    FolderPairsConfig | UnalignedFoldersConfig | SingleFolderConfig | PhantomPairsConfig,
+    FolderPairsConfig | UnalignedFoldersConfig | SingleFolderConfig | PhantomPairsConfig | BciConfig | MistConfig,
     Field(discriminator="kind"),
 ]
 """Where images come from."""
@@ -27,6 +29,9 @@ def make_pairs(config: DataConfig, part: Part) -> Pairs:
 
     Raises:
         DataError: missing folders, an empty part, images in two parts, missing partners.
+
+    Warns:
+        LeakageWarning: a published split whose parts share slides.
     """
     match config:
         case FolderPairsConfig():
@@ -37,3 +42,7 @@ def make_pairs(config: DataConfig, part: Part) -> Pairs:
             return single_folder(config, part)
         case PhantomPairsConfig():
             return PhantomPairs(config, part)
+        case BciConfig():
+            return bci_pairs(config, part)
+        case MistConfig():
+            return mist_pairs(config, part)
