@@ -175,8 +175,8 @@ class MIUDiff(Method):
             )
         if guided and self.information <= 0:
             warnings.warn(
-                f"the critic finds no information ({self.information:.2g} nats) between images and their own structure: "
-                "its guidance means nothing before it is trained longer",
+                f"the critic finds no information ({self.information:.2g} nats) in images about their own structure: "
+                "train it longer, as its guidance means nothing yet",
                 GuidanceWarning,
                 stacklevel=3,
             )

@@ -1,0 +1,150 @@
+"""MIU-Diff as a whole: its options, its critic's training, and what it refuses."""
+
+import warnings
+
+import pytest
+import torch
+
+from restain.diffusion import RandomNoise, Sampling
+from restain.errors import ConfigError, GuidanceWarning
+from restain.methods import build_method
+from restain.methods.miu_diff import PRESETS, MIUDiffConfig
+from restain.methods.miu_diff.guidance import Information
+from restain.methods.miu_diff.method import _Drawn
+
+FEW = Sampling(steps=6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"start_step": 1200}, "past the last step T of 1000"),
+        ({"start_step": 200, "guided_steps": 201}, "guided_steps N is 201, more than start_step S, 200"),
+        ({"refinement_start": 150}, "not below half of start_step S, 300"),
+        ({"preset": "papers"}, "'recommended'"),
+        ({"kapa": 0.1}, "did you mean 'kappa'"),
+    ],
+)
+def test_contradicting_options_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        build_method("miu_diff", options, source_channels=3, target_channels=3)
+
+
+def test_images_of_other_channels_are_refused():
+    with pytest.raises(ConfigError, match="26 and 3 channels"):
+        build_method("miu_diff", {}, source_channels=26, target_channels=3)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_valid_and_says_what_it_changes(preset):
+    config = MIUDiffConfig(preset=preset)
+    assert all(getattr(config, name) == value for name, value in PRESETS[preset].items())
+    untouched = set(MIUDiffConfig.model_fields) - set(PRESETS[preset]) - {"preset"}
+    default = MIUDiffConfig()
+    assert all(getattr(config, name) == getattr(default, name) for name in untouched)
+
+
+def test_explicit_options_win_over_a_preset():
+    assert MIUDiffConfig(preset="N100", guided_steps=50).guided_steps == 50
+    assert MIUDiffConfig(preset="N100", guided_steps=50).start_step == 100
+
+
+@pytest.mark.parametrize("sampler", ["ancestral", "ancestral_small", "euler_maruyama", "dpmpp_2m", "unipc"])
+@pytest.mark.parametrize("critic_input", ["noisy", "tweedie", "clean_literal"])
+def test_every_sampler_is_guided(make, batch, critic_input, sampler):
+    sampling = Sampling(sampler=sampler, steps=6)
+    guided = make(critic_input=critic_input, refinement="off").stain(batch.source, RandomNoise(0), sampling)
+    plain = make(critic_input=critic_input, preset="wo_MI", refinement="off")
+    assert guided.shape == batch.target.shape
+    assert guided.dtype == torch.float32
+    assert bool(guided.isfinite().all())
+    assert not torch.allclose(guided, plain.stain(batch.source, RandomNoise(0), sampling), atol=1e-4)
+
+
+def test_without_guidance_and_refinement_it_is_the_prior_from_a_grey_start(make, batch):
+    method = make(preset="wo_MI", refinement="off")
+    source = 0.8 * batch.source
+    tinted = source + 0.1 * torch.tensor([1.0, -0.299 / 0.587, 0.0])[:, None, None]  # another colour of the same luma
+    one, other = (method.stain(image, RandomNoise(0), FEW) for image in (source, tinted))
+    torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("critic_input", ["noisy", "tweedie", "clean_literal"])
+def test_the_critic_alone_learns(make, batch, critic_input):
+    method = make(critic_input=critic_input)
+    own = {id(parameter) for parameter in method.players()["model"]}
+    assert own == {id(parameter) for parameter in method.critic.parameters()}
+    method.critic.requires_grad_(True)
+    method.train()
+    loss = method.losses("model", batch, torch.Generator().manual_seed(0))["information"]
+    loss.backward()
+    assert all(parameter.grad is not None for parameter in method.critic.parameters())
+    assert all(parameter.grad is None for parameter in method.prior.parameters())
+
+
+def test_the_source_plays_no_part_in_the_training(make, batch):
+    method = make()
+    losses = [
+        method.losses("model", type(batch)(source, batch.target), torch.Generator().manual_seed(0))["information"]
+        for source in (batch.source, -batch.source)
+    ]
+    assert torch.equal(*losses)
+
+
+def test_calibration_measures_the_size_of_the_gradients(make, batch):
+    method = make()
+    method.calibrate(batch, torch.Generator().manual_seed(0))
+    first = method.sizes.clone()
+    assert bool((first > 0).all())
+    method.calibrate(batch, torch.Generator().manual_seed(0))
+    assert torch.equal(method.sizes, first)
+    assert len(method.diagnostics(batch, torch.Generator().manual_seed(0))) == 4  # t = 0, 20, 40, 60
+
+
+def test_a_critic_without_information_is_named(make, batch):
+    method = make()
+    method.information.fill_(-0.2)
+    with pytest.warns(GuidanceWarning, match=r"no information \(-0\.2 nats\)"):
+        method.stain(batch.source, RandomNoise(0), FEW)
+    unguided = make(preset="wo_MI")
+    unguided.information.fill_(-0.2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        unguided.stain(batch.source, RandomNoise(0), FEW)
+
+
+def test_a_single_colour_is_named_and_stained(make):
+    with pytest.warns(GuidanceWarning, match="1 of 2 sources are of a single colour"):
+        stained = make(refinement="off").stain(
+            torch.stack([torch.full((3, 32, 32), 0.9), torch.rand(3, 32, 32) * 2 - 1]), RandomNoise(0), FEW
+        )
+    assert bool(stained.isfinite().all())
+
+
+def test_a_grey_source_is_named_and_stained(make, batch):
+    grey = batch.source.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    with pytest.warns(GuidanceWarning, match="2 of 2 sources are grey"):
+        stained = make(refinement="off").stain(grey, RandomNoise(0), FEW)
+    assert bool(stained.isfinite().all())
+
+
+def test_a_critic_is_not_asked_about_what_it_was_not_trained_on(make, batch):
+    method = make(critic_input="tweedie")
+    method.load_state_dict(make(critic_input="noisy").state_dict())
+    with pytest.raises(ConfigError, match="trained on noisy inputs, and critic_input is tweedie"):
+        method.stain(batch.source, RandomNoise(0), FEW)
+
+
+def test_shared_noise_is_that_of_the_start(make, batch):
+    method, seen = make(source_noise="shared"), []
+
+    class Watched(_Drawn):
+        def __call__(self, like, draw):
+            seen.append(draw)
+            return super().__call__(like, draw)
+
+    information = Information(
+        method.config, method.critic, method.prior.denoiser, batch.source, Watched(torch.Generator())
+    )
+    information(batch.target, method.prior.schedule.level(30.0))
+    assert seen == [0]
