@@ -51,21 +51,14 @@ def value(critic: nn.Module, pairs: torch.Tensor) -> float:
 )
 def test_a_trained_critic_finds_the_information_of_correlated_gaussians(rho, truth):
     critic, generator = train(rho, dimensions=1)
-    assert value(critic, gaussians(rho, 50_000, generator)) == pytest.approx(truth, abs=0.04)
-    independent = shuffled(gaussians(rho, 50_000, generator), 7)
-    assert value(critic, independent) <= 0.02
+    assert value(critic, gaussians(rho, 50_000, generator)) == pytest.approx(truth, abs=0.04 if rho else 0.02)
+    assert value(critic, shuffled(gaussians(rho, 50_000, generator), 7)) <= 0.02
 
 
 @pytest.mark.slow
 def test_a_trained_critic_finds_the_information_of_five_correlated_pairs():
     critic, generator = train(0.8, dimensions=5)
     assert value(critic, gaussians(0.8, 50_000, generator, 5)) == pytest.approx(2.554, abs=0.2)
-
-
-@pytest.mark.slow
-def test_a_critic_of_independent_pairs_finds_nothing_in_held_out_ones():
-    critic, generator = train(0.0, dimensions=1)
-    assert abs(value(critic, gaussians(0.0, 50_000, generator))) <= 0.02
 
 
 def test_the_best_critic_reaches_the_information_of_correlated_gaussians():

@@ -144,7 +144,7 @@ class Mine(nn.Module):
         if any(offset % count == 0 for offset in offsets):
             raise DataError(f"offsets {list(offsets)} leave {count} patches in place", fix="use other offsets")
 
-        level = sigma.to(structure.dtype)[:, None, None, None].expand(-1, 1, *structure.shape[2:])
+        level = sigma.to(structure)[:, None, None, None].expand(-1, 1, *structure.shape[2:])
         known = _patches(torch.cat([structure, level], dim=1), self.config.patch)
         partners = _patches(image, self.config.patch)
         pairs = [torch.cat([known, partners.roll(-offset, dims=1)], dim=2) for offset in (0, *offsets)]
