@@ -2,6 +2,7 @@
 
 from restain.metrics.base import Metric, Tally, add, reach
 from restain.metrics.catalogue import METRICS, SOURCE_METRICS
+from restain.metrics.detection import Detection, Matches, match_points
 from restain.metrics.histogram import HistBhattacharyya, HistCorrelation, HistCorrelationJoint
 from restain.metrics.iod import IodDab, IodDeviation, IodWhole, dab_grey, dab_mask, iod
 from restain.metrics.l1 import L1
@@ -18,12 +19,14 @@ __all__ = [
     "METRICS",
     "SOURCE_METRICS",
     "CellDensity",
+    "Detection",
     "HistBhattacharyya",
     "HistCorrelation",
     "HistCorrelationJoint",
     "IodDab",
     "IodDeviation",
     "IodWhole",
+    "Matches",
     "Metric",
     "Psnr",
     "Scores",
@@ -41,6 +44,7 @@ __all__ = [
     "dab_grey",
     "dab_mask",
     "iod",
+    "match_points",
     "percent_positive",
     "reach",
 ]
