@@ -12,6 +12,7 @@
     ├── OutputError           a result cannot be written
     ├── TrainingError         training cannot go on
     ├── GuidanceError         guided sampling cannot go on
+    ├── StudyError            parts of a study failed, while the others are done
     └── MissingExtraError     an optional dependency is not installed
 
     RestainWarning            something was done, but the user should know
@@ -91,6 +92,11 @@ class TrainingError(RestainError):
 @final
 class GuidanceError(RestainError):
     """Guided sampling cannot go on."""
+
+
+@final
+class StudyError(RestainError):
+    """Parts of a study failed, while the others are done."""
 
 
 @final

@@ -16,6 +16,7 @@ from restain.cli.doctor import doctor
 from restain.cli.evaluate import evaluate
 from restain.cli.models import models
 from restain.cli.stain import stain
+from restain.cli.study import study
 from restain.cli.train import train
 from restain.errors import RestainError, RestainWarning
 
@@ -50,6 +51,7 @@ app.command()(demo)
 app.command()(train)
 app.command()(stain)
 app.command()(evaluate)
+app.command()(study)
 app.command()(models)
 app.command()(cite)
 app.command()(doctor)

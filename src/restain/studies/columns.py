@@ -1,0 +1,49 @@
+"""What tables can show of a cell: metrics, readings of the phantom's cells, time and memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, final
+
+from restain.metrics import METRICS, SOURCE_METRICS
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: as in configurations.
+        unit: or an empty string for a pure number.
+        better: which value is the better one.
+        source: what it is.
+        middle: how the values of images become one.
+    """
+
+    name: str
+    unit: str
+    better: Literal["higher", "lower", "nearer 0"]
+    source: str
+    middle: Literal["mean", "median"] = "mean"
+
+
+TARGET = tuple(metric.name for metric in METRICS)
+"""Metrics against the truth."""
+SOURCE = tuple(metric.name for metric in SOURCE_METRICS)
+"""Metrics against the image that was stained."""
+READINGS: tuple[Column, ...] = ()
+COSTS = (
+    Column("seconds", "s", "lower", "time to stain one image, its median over images, without loading", "median"),
+    Column("memory", "GiB", "lower", "most memory of the GPU while staining; nothing on a CPU"),
+)
+"""What staining costs."""
+
+COLUMNS: Mapping[str, Column] = {
+    column.name: column
+    for column in (
+        *(Column(metric.name, metric.unit, metric.better, metric.source) for metric in (*METRICS, *SOURCE_METRICS)),
+        *READINGS,
+        *COSTS,
+    )
+}
+"""Every column by its name."""

@@ -1,0 +1,129 @@
+"""The configuration of a study: data sets, models, cells (a model used in one way) and tables."""
+
+from pathlib import Path
+from typing import Any, Literal, Self, final
+
+from pydantic import Field, model_validator
+
+from restain.bundle import Stain
+from restain.config import Config
+from restain.data import DataConfig
+from restain.diffusion import Sampler
+from restain.training.config import Course, MethodChoice, Use
+
+Reference = Literal["truth", "identity"]
+"""Rows that need no model: the truth itself, and the image that was to be stained."""
+
+
+@final
+class DatasetConfig(Config):
+    """One data set: the images of part train and held_out make the models, those of part test the numbers."""
+
+    source: Stain
+    """What is to be stained."""
+    target: Stain
+    """The stain wanted."""
+    data: DataConfig
+    """Where pairs come from, as in a training configuration."""
+    swapped: DataConfig | None = None
+    """The same images with source and target exchanged, for models with ``swap``; None exchanges the fields
+    ``data.source`` and ``data.target``, which not every kind of data has."""
+    test_images: int | None = Field(default=None, ge=1)
+    """How many images of part test are stained, evenly spread over it; None takes all."""
+    side: int | None = Field(default=None, ge=1)
+    """Test images are cut to their upper left square of this side in pixels; None takes them whole."""
+
+
+@final
+class ModelConfig(Config):
+    """A model that every data set has: a fragment of a training configuration, or a bundle that exists."""
+
+    bundle: str | None = None
+    """Folder or name of a bundle; ``{dataset}`` in it stands for the data set. None trains one."""
+    method: MethodChoice | None = None
+    """What is trained."""
+    parts: dict[str, str] = Field(default_factory=dict)
+    """Other models of the study that this one holds: name of the part to name of the model."""
+    training: Course | None = None
+    """How it is trained; ``images: 0`` assembles a method that has nothing of its own to learn."""
+    use: Use = Field(default_factory=Use)
+    """How it is applied."""
+    swap: bool = False
+    """Whether source and target are exchanged: a prior of the source stain is a model with ``swap``."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.bundle is None and (self.method is None or self.training is None):
+            raise ValueError("either bundle, or method and training are needed")
+        if self.bundle is not None and not (self.method is None and self.training is None and not self.parts):
+            raise ValueError("a bundle is taken as it is, without method, training or parts")
+        return self
+
+
+@final
+class SamplingChange(Config):
+    """How a cell samples otherwise than its model."""
+
+    sampler: Sampler | None = None
+    """None keeps the model's own."""
+    steps: int | None = Field(default=None, ge=1)
+    """None keeps the model's own."""
+
+
+@final
+class CellConfig(Config):
+    """A row of tables: a model, used in one way. With every data set it is a cell."""
+
+    name: str
+    """How tables call it."""
+    model: str
+    """A model of the study; or ``truth`` (the target as its own answer) or ``identity`` (the source as the answer)."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Options of the method that differ from the model's; the weights stay."""
+    sampling: SamplingChange = SamplingChange()
+    """Sampler and steps that differ from the model's."""
+
+
+@final
+class TableConfig(Config):
+    """A table: cells by columns, for every data set."""
+
+    name: str
+    """Name of its files."""
+    title: str = ""
+    """Its heading; empty takes the name."""
+    note: str = ""
+    """What a reader must know, below the table."""
+    cells: tuple[str, ...] | None = None
+    """Names of cells, in order; None takes all."""
+    columns: tuple[str, ...]
+    """Names of metrics, of readings of the phantom's cells, or ``seconds`` and ``memory``."""
+
+
+@final
+class StudyConfig(Config):
+    """Everything a study depends on."""
+
+    name: str
+    """Name of the study."""
+    title: str = ""
+    """Heading of its page; empty takes the name."""
+    out: Path
+    """Folder for models, images and tables."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of trainings, of noise and of the intervals in tables. Equal for all cells, so that they differ by what
+    they are and not by luck."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where images are stained; ``auto`` takes the first GPU, or the CPU where there is none."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Of staining; see ``restain stain``."""
+    examples: int = Field(default=1, ge=0)
+    """Test images of each data set that the page shows, with the answers of all cells."""
+    datasets: dict[str, DatasetConfig] = Field(min_length=1)
+    """By the names that tables call them."""
+    models: dict[str, ModelConfig] = Field(default_factory=dict)
+    """By name; only those that a cell needs are made."""
+    cells: tuple[CellConfig, ...] = Field(min_length=1)
+    """The rows."""
+    tables: tuple[TableConfig, ...] = Field(min_length=1)
+    """What is written."""
