@@ -16,7 +16,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     for side, level in (("pred", 90), ("target", 100)):
         (tmp_path / side).mkdir()
         for name in ("a", "b"):
-            image = np.full((32, 32, 3), level, np.uint8) + rng.integers(0, 9, (32, 32, 3), dtype=np.uint8)
+            image = np.full((48, 48, 3), level, np.uint8) + rng.integers(0, 9, (48, 48, 3), dtype=np.uint8)
             Image.fromarray(image).save(tmp_path / side / f"{name}.png")
     return tmp_path / "pred", tmp_path / "target"
 
@@ -53,3 +53,21 @@ def test_what_does_not_fit_is_said_in_one_sentence(folders):
     result = run("--pred", folders[0], "--target", folders[1])
     assert isinstance(result.exception, DataError)
     assert "target lacks b" in str(result.exception)
+
+
+def test_only_the_metrics_that_are_named_are_shown(folders):
+    result = run("--pred", folders[0], "--target", folders[1], "--metrics", "l1, psnr")
+    assert result.exit_code == 0
+    assert [name for name in ("psnr", "ssim_gaussian", "l1", "l2") if f" {name} " in result.output] == ["psnr", "l1"]
+
+
+def test_the_source_adds_metrics_under_their_own_names(folders):
+    result = run("--pred", folders[0], "--target", folders[1], "--source", folders[1])
+    (against_source,) = [line for line in result.output.splitlines() if " vif_luma_source " in line]
+    (against_target,) = [line for line in result.output.splitlines() if " vif_luma " in line]
+    assert against_source.split()[2:] == against_target.split()[2:]
+
+
+def test_a_deviation_is_best_near_zero(folders):
+    result = run("--pred", folders[0], "--target", folders[1], "--metrics", "iod_whole")
+    assert "nearer 0" in result.output

@@ -12,9 +12,9 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from restain.errors import DataError, OutputError, SlideError
+from restain.errors import ConfigError, DataError, MetricWarning, OutputError, SlideError
 from restain.geometry import Mpp, Region
-from restain.metrics import METRICS
+from restain.metrics import METRICS, SOURCE_METRICS
 from restain.reports import evaluate
 from restain.slides import SlideReader
 
@@ -84,12 +84,13 @@ def test_both_files_hold_the_numbers_in_full(folders, tmp_path: Path):
         assert {name: float(row[name]) for name in image.values} == image.values
     record = json.loads((out / "evaluation.json").read_text())
     assert (record["pred"], record["target"], record["images"]) == (*map(str, folders), 3)
+    assert record["source"] is None
     for metric in METRICS:
         entry, summary = record["metrics"][metric.name], evaluation.summaries[metric.name]
         assert [entry[key] for key in ("mean", "std", "n", "pooled")] == [
             summary.mean, summary.std, summary.n, summary.pooled]  # fmt: skip
         assert entry["unit"] == metric.unit
-        assert entry["higher_is_better"] == metric.higher_is_better
+        assert entry["better"] == metric.better
     assert record["versions"]["numpy"] == np.__version__
 
 
@@ -107,14 +108,19 @@ def test_infinity_and_nan_stay_readable(folders, tmp_path: Path):
     assert "inf" in (tmp_path / "out" / "evaluation.csv").read_text()
 
 
-@pytest.mark.parametrize("side", [64, 100, 333, 2048])
+@pytest.mark.parametrize("side", [64, 104, 336, 2048])
 def test_a_slide_measured_in_parts_gives_the_bits_of_the_whole(tmp_path: Path, monkeypatch, side: int):
     target = texture(333, 457, 0)
     pred = noisy(target, 1)
     paths = [write_tiff(tmp_path / f"{name}.tif", image) for name, image in (("pred", pred), ("target", target))]
     monkeypatch.setattr(MODULE, "SIDE", side)
-    (image,) = evaluate(*paths).images
-    assert image.values == {metric.name: metric.of(pred, target) for metric in METRICS}
+    (image,) = evaluate(*paths, source=paths[0]).images
+    expected = {metric.name: metric.of(pred, target) for metric in METRICS}
+    assert image.values == expected | {metric.name: 1 for metric in SOURCE_METRICS}
+
+
+def test_slides_are_read_in_parts_in_which_every_window_starts_where_it_should():
+    assert all(MODULE.SIDE % metric.stride == 0 for metric in (*METRICS, *SOURCE_METRICS))
 
 
 def test_a_slide_is_never_read_in_larger_parts_than_stated(tmp_path: Path, monkeypatch):
@@ -129,7 +135,10 @@ def test_a_slide_is_never_read_in_larger_parts_than_stated(tmp_path: Path, monke
     monkeypatch.setattr(MODULE, "SIDE", 128)
     evaluate(*paths)
     assert len(sizes) == 2 * 6 * 3
-    assert max(sizes) == 128 + 10  # the widest window looks 10 pixels ahead
+    assert max(sizes) == 128 + 40  # the widest window looks 40 pixels ahead
+    sizes.clear()
+    evaluate(*paths, metrics=["l1"])
+    assert max(sizes) == 128
 
 
 def test_progress_rises_to_one(folders):
@@ -173,12 +182,102 @@ def test_images_of_different_depth_are_refused(tmp_path: Path):
         evaluate(*paths)
 
 
-def test_images_too_small_for_ssim_are_refused(tmp_path: Path):
-    paths = [tmp_path / "a.png", tmp_path / "b.png"]
-    for path in paths:
-        Image.fromarray(texture(10, 40, 0)).save(path)
-    with pytest.raises(DataError, match="less than the 11 that SSIM needs"):
-        evaluate(*paths)
+def write_pairs(folder: Path, images: dict[str, NDArray]) -> tuple[Path, Path]:
+    """Two folders with the same images."""
+    for side in ("pred", "target"):
+        (folder / side).mkdir()
+        for name, image in images.items():
+            Image.fromarray(image).save(folder / side / f"{name}.png")
+    return folder / "pred", folder / "target"
+
+
+def test_metrics_without_a_value_for_an_image_are_left_out_with_a_warning(tmp_path: Path):
+    folders = write_pairs(tmp_path, {"a": texture(60, 80, 0), "b": texture(60, 40, 1)})
+    with pytest.warns(MetricWarning) as caught:
+        evaluation = evaluate(*folders, tmp_path / "out")
+    (warning,) = caught
+    assert str(warning.message) == (
+        "left out: vif_luma, vif_channels (b has 40 x 60 pixels, less than a window of 41)."
+    )
+    expected = [metric.name for metric in METRICS if not metric.name.startswith("vif")]
+    assert list(evaluation.summaries) == [metric.name for metric in evaluation.metrics] == expected
+    assert all(list(image.values) == expected for image in evaluation.images)
+    assert list(json.loads((tmp_path / "out" / "evaluation.json").read_text())["metrics"]) == expected
+
+
+def test_a_single_channel_is_measured_by_what_is_not_of_colour(tmp_path: Path):
+    folders = write_pairs(tmp_path, {"a": texture(60, 80, 0)[..., 0]})
+    with pytest.warns(MetricWarning, match="left out: vif_luma, hist_correlation, .*a is 1 x uint8, no 8-bit colour"):
+        evaluation = evaluate(*folders)
+    assert list(evaluation.summaries) == [metric.name for metric in METRICS if not metric.rgb]
+    assert evaluation.summaries["vif_channels"].mean == 1
+
+
+def test_sixteen_bits_are_measured_by_what_is_not_of_colour(tmp_path: Path):
+    image = texture(300, 300, 0).astype(np.uint16) * 257
+    paths = [write_tiff(tmp_path / f"{name}.tif", image) for name in ("pred", "target")]
+    with pytest.warns(MetricWarning, match="3 x uint16, no 8-bit colour"):
+        evaluation = evaluate(*paths)
+    assert list(evaluation.summaries) == [metric.name for metric in METRICS if not metric.rgb]
+
+
+def test_a_metric_that_was_named_is_never_left_out(tmp_path: Path):
+    folders = write_pairs(tmp_path, {"a": texture(40, 40, 0)})
+    with pytest.raises(DataError, match="the images have no vif_luma: a has 40 x 40 pixels"):
+        evaluate(*folders, metrics=["psnr", "vif_luma"])
+    assert list(evaluate(*folders, metrics=["psnr", "iod_dab"]).summaries) == ["psnr", "iod_dab"]
+
+
+def test_images_with_different_numbers_of_channels_have_no_common_mean(tmp_path: Path):
+    folders = write_pairs(tmp_path, {"a": texture(60, 80, 0), "b": texture(60, 80, 0)[..., 0]})
+    with pytest.raises(DataError, match="some images have 1 and others 3 channels"):
+        evaluate(*folders)
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (["psnr", "sharpness"], "there is no metric sharpness: choose among psnr, .*, vif_channels_source"),
+        (["vif_luma_source"], "vif_luma_source compare with the images that were stained: pass --source"),
+        ([], "no metric is chosen"),
+    ],
+)
+def test_wrong_choices_of_metrics_are_refused(folders, names: list[str], problem: str):
+    with pytest.raises(ConfigError, match=problem):
+        evaluate(*folders, metrics=names)
+
+
+def test_the_source_has_metrics_of_its_own(folders, tmp_path: Path):
+    pred, target = folders
+    source = tmp_path / "source"
+    source.mkdir()
+    for i, name in enumerate(("p", "q", "r")):
+        Image.fromarray(noisy(read(pred / f"{name}.png"), 9)).save(source / f"{name}.tif")
+        assert read(source / f"{name}.tif").shape == (60 + 10 * i, 80, 3)
+    plain, both = evaluate(pred, target), evaluate(pred, target, tmp_path / "out", source=source)
+    names = [metric.name for metric in SOURCE_METRICS]
+    assert list(both.summaries) == [*plain.summaries, *names]
+    for without, image in zip(plain.images, both.images, strict=True):
+        ours, origin = read(pred / f"{image.name}.png"), read(source / f"{image.name}.tif")
+        assert image.values == without.values | {metric.name: metric.of(ours, origin) for metric in SOURCE_METRICS}
+    record = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert record["source"] == str(source)
+    assert record["metrics"]["vif_luma_source"]["mean"] == both.summaries["vif_luma_source"].mean
+    only = evaluate(pred, target, source=source, metrics=names)
+    assert only.summaries == {name: both.summaries[name] for name in names}
+
+
+def test_a_source_that_does_not_fit_is_named(folders, tmp_path: Path):
+    pred, target = folders
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("p", "q", "r"):
+        Image.fromarray(texture(60, 80, 0)).save(source / f"{name}.png")
+    with pytest.raises(DataError, match=r"q \(80 x 70 against 80 x 60 pixels of the source\)"):
+        evaluate(pred, target, source=source)
+    (source / "r.png").unlink()
+    with pytest.raises(DataError, match="source lacks r"):
+        evaluate(pred, target, source=source)
 
 
 def test_an_unreadable_image_is_named(folders):
@@ -207,7 +306,8 @@ def test_a_disk_that_fails_half_way_leaves_no_half_file(folders, tmp_path: Path,
 
 
 def test_real_neighbouring_sections_are_compared(shared_data: Path):
-    evaluation = evaluate(shared_data / "he_her2_mist" / "ihc", shared_data / "he_her2_mist" / "he")
+    ihc, he = (shared_data / "he_her2_mist" / stain for stain in ("ihc", "he"))
+    evaluation = evaluate(ihc, he, metrics=["psnr", "ssim_gaussian"])
     assert evaluation.summaries["psnr"].n == 5
     assert 5 < evaluation.summaries["psnr"].mean < 15
     assert 0 < evaluation.summaries["ssim_gaussian"].mean < 0.5
@@ -215,5 +315,5 @@ def test_real_neighbouring_sections_are_compared(shared_data: Path):
 
 def test_a_real_slide_equals_itself(shared_data: Path):
     path = shared_data / "wsi" / "CMU-1-Small-Region.svs"
-    (image,) = evaluate(path, path).images
-    assert image.values == {"psnr": math.inf, "ssim_gaussian": 1, "ssim_uniform": 1, "l1": 0, "l2": 0}
+    (image,) = evaluate(path, path, metrics=["psnr", "ssim_uniform", "vif_luma", "l1", "iod_dab"]).images
+    assert image.values == {"psnr": math.inf, "ssim_uniform": 1, "vif_luma": 1, "l1": 0, "iod_dab": 0}

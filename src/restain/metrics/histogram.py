@@ -34,7 +34,7 @@ def correlation(one: Sequence[int], other: Sequence[int]) -> float:
     var_a, var_b = n * sum(a * a for a in one) - sum_a**2, n * sum(b * b for b in other) - sum_b**2
     if not (var_a and var_b):
         return float(var_a == var_b)
-    return max(-1.0, min(1.0, cov / math.sqrt(var_a * var_b)))
+    return math.copysign(math.sqrt(cov**2 / (var_a * var_b)), cov)  # of integers, so never beyond 1
 
 
 def bhattacharyya(one: Sequence[int], other: Sequence[int]) -> float:

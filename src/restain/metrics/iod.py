@@ -5,6 +5,8 @@ The recipe is that of ImageJ, which studies of virtual immunostaining follow: Co
 image; ``dab``, the pixels with g <= 100, which is the threshold of the recipe; and cells, a mask that the caller gives,
 best found in the truth and used for both images.
 
+The recipe knows two stains, so it reads a third as a mixture of them: eosin counts as DAB.
+
 Where this differs from the plugin: vectors are brought to length one first and the third is their cross product, and a
 level of 0 counts as 1 where the plugin adds 1 to every level, which shifts densities by a few thousandths.
 """

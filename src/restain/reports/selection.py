@@ -83,5 +83,5 @@ def applicable(selection: Selection, misfit: Callable[[Metric], str | None], *, 
         )
     if reasons:
         why = "; ".join(dict.fromkeys(reasons.values()))
-        warnings.warn(f"{', '.join(reasons)} are left out: {why}.", MetricWarning, stacklevel=3)
+        warnings.warn(f"left out: {', '.join(reasons)} ({why}).", MetricWarning, stacklevel=3)
     return selection.without(set(reasons))
