@@ -53,11 +53,10 @@ def command(name: str) -> str:
 
 def metrics() -> str:
     """Return a table of the facts of every metric."""
-    from restain.metrics import METRICS
+    from restain.metrics import METRICS, SOURCE_METRICS
 
     rows = (
-        (f"`{metric.name}`", metric.unit or "-", "higher" if metric.higher_is_better else "lower", metric.source)
-        for metric in METRICS
+        (f"`{metric.name}`", metric.unit or "-", metric.better, metric.source) for metric in (*METRICS, *SOURCE_METRICS)
     )
     return _table(("name", "unit", "better is", "definition"), rows)
 
