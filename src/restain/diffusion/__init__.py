@@ -6,6 +6,7 @@ from restain.diffusion.edm import PreconditionedDenoiser, Preconditioning
 from restain.diffusion.grids import Times, every_step, karras, lu, trailing
 from restain.diffusion.guides import Energy, Force, Guide, MeanGuide, ScoreGuide, force_of, guide_for
 from restain.diffusion.kernels import Kernel, Moment, Transition, forward_step
+from restain.diffusion.later_noise import LaterNoise
 from restain.diffusion.multistep import DPMSolverMultistep, UniPC
 from restain.diffusion.noise import Noise, RandomNoise, SlideNoise
 from restain.diffusion.ode import DDIM, Heun
@@ -46,6 +47,7 @@ __all__ = [
     "Guide",
     "Heun",
     "Kernel",
+    "LaterNoise",
     "Level",
     "MeanGuide",
     "Moment",

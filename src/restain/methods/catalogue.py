@@ -7,15 +7,19 @@ from restain.config import parse_config
 from restain.errors import ConfigError
 from restain.methods.base import Method
 from restain.methods.conditional import Conditional
+from restain.methods.ilvr import ILVR
 from restain.methods.miu_diff import MIUDiff
 from restain.methods.prior import Prior
 from restain.methods.regression import Regression
+from restain.methods.sdedit import SDEdit
 
 METHODS: Mapping[str, type[Method]] = {
     "conditional": Conditional,
+    "ilvr": ILVR,
     "miu_diff": MIUDiff,
     "prior": Prior,
     "regression": Regression,
+    "sdedit": SDEdit,
 }
 """Name -> class."""
 

@@ -1,6 +1,7 @@
 """Networks, and what is measured and minimised with them. They know nothing of slides, stains or noise schedules."""
 
 from restain.nn.footprint import Footprint, footprint
+from restain.nn.low_pass import LowPass, low_pass
 from restain.nn.low_rank import low_rank, restored
 from restain.nn.mine import Mine, MineConfig
 from restain.nn.mutual_information import (
@@ -19,6 +20,7 @@ __all__ = [
     "PROXY_CHANNELS",
     "Bound",
     "Footprint",
+    "LowPass",
     "MarginalAverage",
     "Mine",
     "MineConfig",
@@ -31,6 +33,7 @@ __all__ = [
     "gather_places",
     "infonce",
     "jensen_shannon",
+    "low_pass",
     "low_rank",
     "patch_nce",
     "restored",
