@@ -14,7 +14,7 @@ from typing import final
 import torch
 
 from restain import __version__
-from restain.bundle import CARD, WEIGHTS, Model, load_bundle, load_card, reconfigure
+from restain.bundle import WEIGHTS, Model, load_bundle, load_card, reconfigure
 from restain.errors import DataError, RestainError
 from restain.geometry import Mpp, Region
 from restain.inference import Progress, StainOptions, stain
@@ -90,7 +90,7 @@ def make_cell(study: StudyConfig, cell: PlannedCell, columns: Collection[str]) -
     images = find_images(study, cell.dataset)
     if images is None:
         raise DataError(f"the test images of {cell.dataset!r} are not there", fix="mend what kept them from it")
-    if cell.model is not None and not (cell.model.bundle / CARD).exists():
+    if cell.model is not None and model_state(cell.model).kind != "done":
         raise DataError(f"its model {cell.model.label!r} is not there", fix="mend what kept it from its training")
     definition = _definition(study, cell, images)
     if read_definition(cell.folder) != definition:
@@ -101,7 +101,7 @@ def make_cell(study: StudyConfig, cell: PlannedCell, columns: Collection[str]) -
     if cell.model is not None:
         yield from _stain(study, cell, images)
     wanted = measurable(study.datasets[cell.dataset], columns)
-    if set(wanted) <= _measured(cell.folder).keys() | {"seconds", "memory"} and (cell.folder / VALUES).exists():
+    if (cell.folder / VALUES).exists() and set(wanted) <= _measured(cell.folder).keys():
         return
     activity = f"measuring {cell.label}"
     yield Progress(activity, 0, len(images.source))
@@ -146,12 +146,13 @@ def seed_of(study: StudyConfig, name: str) -> int:
 def _stain(study: StudyConfig, cell: PlannedCell, images: Images) -> Iterator[Progress]:
     assert cell.model is not None
     done = read_journal(cell.folder)
-    write_text(cell.folder / JOURNAL, "".join(_line(each) for each in done))
     finished, count = {each.name for each in done}, len(images.source)
     activity = f"staining {cell.label}"
     yield Progress(activity, len(finished), count)
     if len(finished) == count:
         return
+    # A line that a kill has cut short must not become the beginning of the next.
+    write_text(cell.folder / JOURNAL, "".join(_line(each) for each in done))
     model = load_bundle(cell.model.bundle)
     if cell.cell.options:
         model = reconfigure(model, cell.cell.options)

@@ -2,9 +2,6 @@
 
 import base64
 import io
-import platform
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +10,13 @@ from typing import final
 from jinja2 import Environment, PackageLoader
 from PIL import Image as Pillow
 
-from restain import __version__
 from restain.config import dump_config
 from restain.geometry import Region
 from restain.reports import visible
 from restain.slides import open_slide
-from restain.studies.cells import answers, read_journal
+from restain.studies.cells import answers
 from restain.studies.images import find_images
+from restain.studies.origin import Origin
 from restain.studies.plan import Plan
 from restain.studies.table import Table
 from restain.studies.writing import ARROWS, number, remark
@@ -47,12 +44,11 @@ class Strip:
     pictures: tuple[Picture, ...]
 
 
-def page(plan: Plan, tables: Sequence[Table]) -> str:
+def page(plan: Plan, tables: Sequence[Table], origin: Origin) -> str:
     """Return the page of a study."""
     study = plan.study
     environment = Environment(loader=PackageLoader("restain.studies", ""), autoescape=True, trim_blocks=True)
     environment.filters["number"] = number
-    machines = sorted({line.machine for cell in plan.cells for line in read_journal(cell.folder)})
     return environment.get_template("page.html").render(
         study=study,
         tables=tables,
@@ -60,9 +56,7 @@ def page(plan: Plan, tables: Sequence[Table]) -> str:
         strips=list(strips(plan)),
         arrows=ARROWS,
         remark=remark,
-        machines=machines,
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        versions=f"restain {__version__}, Python {platform.python_version()}",
+        origin=origin,
         configuration=dump_config(study),
     )
 

@@ -13,11 +13,15 @@ from restain.studies.definition import write_text
 from restain.studies.images import prepare
 from restain.studies.models import model_state, train
 from restain.studies.names import slug
+from restain.studies.origin import Origin
 from restain.studies.page import page
 from restain.studies.plan import Plan, make_plan
 from restain.studies.state import State
 from restain.studies.table import make_tables
 from restain.studies.writing import comma_separated, markdown
+
+SHOWN = 3
+"""How many failures a message tells; models come before the cells that need them, and tables tell all."""
 
 PAGE = "study.html"
 """The page in the study's folder."""
@@ -55,11 +59,12 @@ def run_study(study: StudyConfig, *, only: Collection[str] = ()) -> Iterator[Pro
     write_tables(plan, failures)
     yield Progress("writing tables", 1, 1)
     if failures:
-        count = len(failures)
-        told = "; ".join(f"{label}: {sentence.rstrip('.')}" for label, sentence in failures.items())
+        told = [f"{label}: {sentence.rstrip('.')}" for label, sentence in failures.items()]
+        more = f"; and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
         raise StudyError(
-            f"{count} part{'s' if count > 1 else ''} of the study failed, and all others are done ({told})",
-            fix="mend them and give the same command again",
+            f"{len(told)} part{'s' if len(told) > 1 else ''} of the study failed, and all others are done "
+            f"({'; '.join(told[:SHOWN])}{more})",
+            fix="mend that and give the same command again",
         )
 
 
@@ -82,11 +87,11 @@ def write_tables(plan: Plan, failures: dict[str, str]) -> None:
         plan: the study.
         failures: why cells are not done, by label.
     """
-    out, tables = plan.study.out, make_tables(plan, failures)
+    out, tables, origin = plan.study.out, make_tables(plan, failures), Origin.of(plan)
     for table in tables:
-        write_text(out / "tables" / f"{slug(table.config.name)}.md", markdown(table))
+        write_text(out / "tables" / f"{slug(table.config.name)}.md", markdown(table, origin))
         write_text(out / "tables" / f"{slug(table.config.name)}.csv", comma_separated(table))
-    write_text(out / PAGE, page(plan, tables))
+    write_text(out / PAGE, page(plan, tables, origin))
 
 
 def _guarded(label: str, work: Iterator[Progress], failures: dict[str, str], out: Path) -> Iterator[Progress]:

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 
+from restain.studies.origin import Origin
 from restain.studies.summary import Summary
 from restain.studies.table import Block, Entry, Table
 
@@ -23,7 +24,7 @@ def number(value: float) -> str:
     return f"{value:#.{digits}g}".rstrip(".")
 
 
-def markdown(table: Table) -> str:
+def markdown(table: Table, origin: Origin) -> str:
     """Return a table in Markdown: means, the best in bold."""
     lines = [f"# {table.config.title or table.config.name}", ""]
     heads = ["", *(f"{column.name}{_unit(column.unit)} {ARROWS[column.better]}" for column in table.columns)]
@@ -36,6 +37,12 @@ def markdown(table: Table) -> str:
         lines += ["", remark(block), ""]
     if table.config.note:
         lines += [table.config.note, ""]
+    lines += [
+        "Means over test images, medians for times; bold is the best of a column among models.",
+        "",
+        str(origin),
+        "",
+    ]
     return "\n".join(lines)
 
 
