@@ -34,6 +34,9 @@ class MIUDiffConfig(Config):
 
     proxy: Proxy = "luma_gradient"
     """What stands for structure; per channel it would carry the identity of the stain."""
+    structure_of: Literal["source", "grey"] = "source"
+    """Of which image the structure is taken: of the source as it is, or without its colour; the latter is nearer to what
+    the critic knows where colour removal also removes tissue that the target stain does not show."""
     blur: float = Field(0.0, ge=0)
     """Sigma in pixels of a Gaussian over the structural map: it survives more noise, less exact in place."""
     critic_input: Literal["noisy", "tweedie", "clean_literal"] = "noisy"

@@ -145,7 +145,9 @@ class MIUDiff(Method):
         y_s = start.alpha * grey + start.sigma * noise(grey, 0)  # y_S ~ q(y_S | x'_0)
         kernel, times = sampling.plan(schedule, start.t)
         ahead = kernel.from_mean and config.at == "mean"
-        guidance = Guidance(config, self._information(source, noise), self.sizes, ahead=ahead)
+        guidance = Guidance(
+            config, self._information(grey if config.structure_of == "grey" else source, noise), self.sizes, ahead=ahead
+        )
         hooks: list[Guide] = []
         if config.terms != "none" and config.guided_steps and not (config.normalize != "none" and config.kappa == 0):
             hooks.append(guide_for(kernel, guidance, config.at))
