@@ -1,5 +1,6 @@
 """What surrounds the loop: the run's folder, its networks, its data checks, the card of what it makes."""
 
+import warnings
 from typing import Any
 
 import torch
@@ -7,7 +8,7 @@ import torch
 from restain.bundle import Card, Model, find_bundle, load_bundle, load_card
 from restain.config import dump_config, load_config
 from restain.data import Pairs
-from restain.errors import ConfigError, DataError, OutputError
+from restain.errors import ConfigError, DataError, GuidanceWarning, OutputError
 from restain.methods import Method, build_method, find_method
 from restain.training.config import TrainConfig
 
@@ -112,6 +113,13 @@ def _load_parts(config: TrainConfig) -> dict[str, Model]:
             raise ConfigError(
                 f"parts.{name} was trained at {card.mpp} um/px, the images have {config.data.mpp} um/px",
                 fix="train a prior at the scale of the images",
+            )
+        if card.tile != config.use.tile:
+            warnings.warn(
+                f"parts.{name} was made for tiles of {card.tile} px, these are of {config.use.tile} px: what a network "
+                "makes of a place can depend on the extent it sees",
+                GuidanceWarning,
+                stacklevel=2,
             )
     return parts
 
