@@ -26,6 +26,8 @@ def test_a_sharp_rule_with_noise_has_a_closed_form():
     assert best.balanced_accuracy == pytest.approx((sensitivity + specificity) / 2)
     drawn = (q * (1 - e) ** 2 + (1 - q) * e**2) / prevalence, ((1 - q) * (1 - e) ** 2 + q * e**2) / (1 - prevalence)
     assert best.sampler_balanced_accuracy == pytest.approx(sum(drawn) / 2)
+    assert best.f1 == pytest.approx(2 * q * (1 - e) / (q + prevalence))
+    assert best.sampler_f1 == pytest.approx(drawn[0])
 
 
 def test_uninformative_cells_leave_chance():
@@ -33,6 +35,8 @@ def test_uninformative_cells_leave_chance():
     assert best.balanced_accuracy == pytest.approx(0.5)
     assert best.sampler_balanced_accuracy == pytest.approx(0.5)
     assert best.accuracy == pytest.approx(0.7)
+    assert best.f1 == pytest.approx(2 * 0.3 / 1.3)  # everything is called positive
+    assert best.sampler_f1 == pytest.approx(0.3)
 
 
 def test_bounds_agree_with_drawing_labels():
@@ -45,6 +49,7 @@ def test_bounds_agree_with_drawing_labels():
     assert best.accuracy == pytest.approx(((p > 0.5) == label).mean(), abs=3e-3)
     drawn = random.uniform(size=p.size) < p
     assert best.sampler_balanced_accuracy == pytest.approx(balanced(label, drawn), abs=3e-3)
+    assert best.sampler_f1 == pytest.approx(2 * (drawn & label).sum() / (drawn.sum() + label.sum()), abs=3e-3)
 
 
 @settings(max_examples=40, deadline=None)
@@ -55,7 +60,9 @@ def test_no_threshold_does_better(p):
         call = p >= threshold
         value = ((p * call).sum() / p.sum() + ((1 - p) * ~call).sum() / (1 - p).sum()) / 2
         assert value <= best.balanced_accuracy + 1e-12
+        assert 2 * (p * call).sum() / (call.sum() + p.sum()) <= best.f1 + 1e-12
     assert best.sampler_balanced_accuracy <= best.balanced_accuracy + 1e-12
+    assert best.sampler_f1 <= best.f1 + 1e-12
 
 
 @pytest.mark.parametrize("p", [np.zeros(0), np.zeros(3), np.ones(3)])

@@ -55,6 +55,17 @@ def test_nuclei_cover_their_centres_and_their_area(scenes):
         assert 0.9 < np.median(area[rows] / expected) < 1.1
 
 
+def test_membranes_carry_the_dab_of_their_cell_score_by_score(scenes):
+    for scene in scenes:
+        rows = np.unique(scene.membranes)[1:] - 1
+        assert len(rows) > 50
+        assert (scene.cells.kind[rows] == EPITHELIUM).all()
+        dab = mean(amounts(scene, "her2")[..., 1], scene.membranes, rows + 1)
+        medians = [np.median(dab[scene.cells.her2[rows] == score]) for score in range(4)]
+        assert (np.diff(medians) > 0.02).all()
+        assert np.median(amounts(scene, "her2")[..., 1][scene.membranes == 0]) < medians[1]
+
+
 def test_the_look_of_a_cell_is_seen_in_h_and_e(scenes):
     for scene in scenes:
         rows, area = whole_cells(scene)

@@ -36,7 +36,7 @@ def test_discs_are_found_where_they_are_at_any_scale(mpp):
 
 
 def test_touching_discs_are_parted_and_numbered_without_gaps():
-    places = np.array([[20.0, 20], [20, 25.5], [25, 22.5]])
+    places = np.array([[20.0, 20], [20, 26], [25.2, 23]])  # 6 um apart, with diameters of 6.2
     labels = find_nuclei(discs(HALF, places=places), HALF, HE_FIJI)
     assert set(np.unique(labels)) == {0, 1, 2, 3}
     np.testing.assert_allclose(sorted(map(tuple, centres(labels, HALF))), sorted(map(tuple, places)), atol=0.6)

@@ -11,6 +11,7 @@ from restain.geometry import Mpp, Region
 from restain.phantom.autofluorescence import autofluorescence
 from restain.phantom.cells import CellTable
 from restain.phantom.grid import Frame
+from restain.phantom.immuno import MEMBRANE
 from restain.phantom.kinds import CYTOPLASM, FIRST_NUCLEUS, GLASS, LUMEN, STROMA_MATRIX
 from restain.phantom.lattice import key_of
 from restain.phantom.look import look_of
@@ -62,6 +63,20 @@ class Scene:
         inside = nuclei.cover > 0.5
         plane[nuclei.flat[inside]] = nuclei.cell[inside] + 1
         return self._frame.centres(plane.reshape(self._frame.grid.shape))
+
+    @cached_property
+    def membranes(self) -> NDArray[np.int32]:
+        """(H, W) int32: 0, or one plus the row in ``cells`` of the cell whose membrane covers the pixel's centre.
+
+        Only epithelial cells have one, here only those in ``cells``. Where two cells meet, each has its half. Where a
+        nucleus reaches the border of its cell, the membrane runs over it.
+        """
+        territories, matrix = self._specimen.territories, self._specimen.matrix
+        owners = self._specimen.neighbourhood.id
+        number = np.where(np.isin(owners, self.cells.id), np.searchsorted(self.cells.id, owners) + 1, 0)
+        number = np.append(number, 0).astype(np.int32)  # the last is for owner -1, nobody
+        covered = (territories.lead < MEMBRANE) & (matrix.epithelium > 0.5) & (matrix.lumen <= 0.5)
+        return self._frame.centres(number[territories.cell] * covered)
 
     @cached_property
     def classes(self) -> NDArray[np.uint8]:

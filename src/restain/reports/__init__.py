@@ -3,6 +3,7 @@
 from restain.reports.evaluate import evaluate
 from restain.reports.evaluation import Evaluation, ImageScores, write_evaluation
 from restain.reports.phantom_cells import CellReading, read_ki67
+from restain.reports.phantom_fields import Marker, PhantomReading, read_field
 from restain.reports.picture import LIMIT, comparison, difference, visible
 from restain.reports.scale import colour_scale
 
@@ -11,10 +12,13 @@ __all__ = [
     "CellReading",
     "Evaluation",
     "ImageScores",
+    "Marker",
+    "PhantomReading",
     "colour_scale",
     "comparison",
     "difference",
     "evaluate",
+    "read_field",
     "read_ki67",
     "visible",
     "write_evaluation",

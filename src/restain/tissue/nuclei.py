@@ -3,14 +3,19 @@
 A pixel is nuclear where a dye that marks nuclei is denser than its threshold: that of N. Otsu, A threshold selection
 method from gray-level histograms, IEEE Transactions on Systems, Man, and Cybernetics 9(1), 1979, on the logarithm of
 the density in tissue. Each dye has a threshold of its own: one for hematoxylin and DAB together would part positive
-nuclei from negative ones. What is nuclear is then cut into nuclei by a watershed that floods the response to the
-Laplacian of a Gaussian at the scale of a nucleus (T. Lindeberg, Feature detection with automatic scale selection,
-International Journal of Computer Vision 30(2), 1998) from its peaks. Density counts up to twice the threshold, so that
-a dark nucleus does not outshine its pale neighbours, and chromatin does not make one nucleus into many.
+nuclei from negative ones. What is nuclear is then cut by a watershed that floods a landscape from its peaks:
 
-It is meant to be the same for every image, so that two images can be compared: nothing is learned. Measured on real
-stains of the phantom, it finds nuclei with F1 of 0.94 to 0.96; lymphocytes that touch and nuclei cut at a grazing angle
-are what it misses.
+    response to the Laplacian of a Gaussian + depth in the nuclear area
+
+The first (T. Lindeberg, Feature detection with automatic scale selection, International Journal of Computer Vision
+30(2), 1998) sees pale gaps between nuclei, but splits large ones; the second, the distance from the outline, sees
+waists, but not the gaps that a threshold closes. Together they do better than either: F1 is 0.97 against 0.95 and 0.93.
+Density counts up to twice the threshold, so that a dark nucleus does not outshine its pale neighbours, and chromatin
+does not make one nucleus into many.
+
+Nothing is learned, so the images of all methods and real ones are read alike. On real stains of the phantom (seeds 200
+to 207, of which nothing was tuned; 512 pixels each; nuclei within 3 um are the same) F1 is 0.96 on H&E, 0.98 on Ki67,
+0.97 on HER2 at 0.5 um/px, and 0.97 to 0.98 at 0.25. What it misses are mostly small nuclei that touch large ones.
 """
 
 from typing import Any
@@ -37,11 +42,18 @@ SCALE = 2.2
 """Deviation in micrometres of the Laplacian of a Gaussian. It answers strongest to discs of sqrt(2) times this radius,
 3.1 um, that of an average nucleus. A smaller one splits large nuclei, a larger one joins lymphocytes."""
 
+DEPTH = 0.2
+"""What one micrometre of distance from the outline is worth beside the response: in the middle of an average nucleus
+the two then weigh about the same, 0.6 and 0.7."""
+
+ROUNDING = 0.7
+"""Deviation in micrometres of the Gaussian over these distances, so that a rough outline makes no ridges."""
+
 APART = 2.0
 """Two peaks closer than this in micrometres are one nucleus: nuclei have at least this radius."""
 
 CONTRAST = 0.1
-"""The least response at a peak. A disc of that radius whose density is over its surroundings by one threshold has
+"""The least response of a nucleus. A disc of that radius whose density is over its surroundings by one threshold has
 2 / e = 0.74; noise that is left after such smoothing has less than this."""
 
 AREA = (9.0, 250.0)
@@ -92,8 +104,10 @@ def find_nuclei(
         np.maximum(strength, amount / _threshold(amount[is_tissue], BORDERS[mark]), out=strength)
     is_nuclear = strength > 1
     response = _response(strength.clip(max=2), mpp)
-    seeds, _ = ndimage.label(_is_peak(response, mpp) & is_nuclear, np.ones((3, 3)))
-    cut = watershed(-response, seeds, mask=is_nuclear)  # type: ignore[no-untyped-call]  # scikit-image has no types
+    landscape = response + np.float32(DEPTH) * _depth(is_nuclear, mpp)
+    is_seed = _is_peak(landscape, mpp) & is_nuclear & (response > CONTRAST)
+    seeds, _ = ndimage.label(is_seed, np.ones((3, 3)))
+    cut = watershed(-landscape, seeds, mask=is_nuclear)  # type: ignore[no-untyped-call]  # scikit-image has no types
     return _of_area(cut, mpp)
 
 
@@ -145,12 +159,19 @@ def _response(plane: Singles, mpp: Mpp) -> Singles:
     return response
 
 
-def _is_peak(response: Singles, mpp: Mpp) -> NDArray[np.bool_]:
-    """Return the pixels whose response nothing nearby exceeds."""
+def _depth(is_nuclear: NDArray[np.bool_], mpp: Mpp) -> Singles:
+    """Return the distance from the nearest pixel that is not nuclear, in micrometres."""
+    distance = ndimage.distance_transform_edt(is_nuclear, sampling=(mpp.y, mpp.x)).astype(np.float32)
+    rounded: Singles = ndimage.gaussian_filter(distance, (ROUNDING / mpp.y, ROUNDING / mpp.x))
+    return rounded
+
+
+def _is_peak(landscape: Singles, mpp: Mpp) -> NDArray[np.bool_]:
+    """Return the pixels that nothing nearby exceeds."""
     high, wide = int(APART / mpp.y), int(APART / mpp.x)
     y, x = np.ogrid[-high : high + 1, -wide : wide + 1]
     disc = (y * mpp.y) ** 2 + (x * mpp.x) ** 2 <= APART**2
-    peak: NDArray[np.bool_] = (response == ndimage.maximum_filter(response, footprint=disc)) & (response > CONTRAST)
+    peak: NDArray[np.bool_] = landscape == ndimage.maximum_filter(landscape, footprint=disc)
     return peak
 
 
