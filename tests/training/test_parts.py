@@ -54,7 +54,7 @@ def test_a_part_is_held_and_not_trained(tmp_path, prior):
         assert torch.equal(whole.method.state_dict()[f"prior.{name}"], weight)
     assert whole.card.method_config["prior"] == held.card.method_config
     assert whole.card.training["parts"] == {"prior": "prior"}
-    assert set(progress[-1].values) >= {"model.information", "held_out.model.information", "I.t=0000", "I.t=0300"}
+    assert set(progress[-1].values) >= {"model.information", "held_out.model.information", "I.t=0000", "I.t=0500"}
 
 
 def test_the_run_shows_its_curves(tmp_path, prior):

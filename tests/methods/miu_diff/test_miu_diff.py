@@ -18,7 +18,8 @@ FEW = Sampling(steps=6)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"start_step": 1200}, "past the last step T of 1000"),
+        ({"start_step": 1200, "critic_range": 1200}, "past the last step T of 1000"),
+        ({"start_step": 600}, "past critic_range, 500"),
         ({"start_step": 200, "guided_steps": 201}, "guided_steps N is 201, more than start_step S, 200"),
         ({"refinement_start": 150}, "not below half of start_step S, 300"),
         ({"preset": "papers"}, "'recommended'"),
@@ -98,7 +99,7 @@ def test_calibration_measures_the_size_of_the_gradients(make, batch):
     assert bool((first > 0).all())
     method.calibrate(batch, torch.Generator().manual_seed(0))
     assert torch.equal(method.sizes, first)
-    assert len(method.diagnostics(batch, torch.Generator().manual_seed(0))) == 4  # t = 0, 20, 40, 60
+    assert len(method.diagnostics(batch, torch.Generator().manual_seed(0))) == 11
 
 
 def test_a_critic_without_information_is_named(make, batch):

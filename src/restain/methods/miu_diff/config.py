@@ -43,6 +43,8 @@ class MIUDiffConfig(Config):
     """What the critic is trained on and asked about: images and sources at the noise level (``noisy``), the predicted
     clean image and the clean source (``tweedie``), or noisy images after a training on clean ones (``clean_literal``,
     the paper's text, for the ablation)."""
+    critic_range: int = Field(500, ge=1)
+    """The critic is trained for times up to here; S may be anything below."""
     jacobian: Literal["full", "scale"] = "scale"
     """How ``tweedie`` carries the gradient to the noisy image: through the network, or by the factor 1 / alpha_t."""
     source_noise: Literal["fresh", "shared"] = "fresh"
@@ -101,6 +103,8 @@ class MIUDiffConfig(Config):
     def _fits(self) -> Self:
         if self.start_step > self.prior.schedule.steps:
             raise ValueError(f"start_step S is {self.start_step}, past the last step T of {self.prior.schedule.steps}")
+        if self.start_step > self.critic_range:
+            raise ValueError(f"start_step S is {self.start_step}, past critic_range, {self.critic_range}")
         if self.guided_steps > self.start_step:
             raise ValueError(f"guided_steps N is {self.guided_steps}, more than start_step S, {self.start_step}")
         if self.refinement != "off" and self.refinement_start >= self.start_step / 2:

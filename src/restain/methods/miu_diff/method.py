@@ -35,7 +35,7 @@ CALIBRATION = (1, 25, 50, 75, 100)
 """Times at which the usual size of the gradients is measured, where the critic still sees structure."""
 
 WATCHED = (0, 20, 40, 60, 80, 100, 150, 200, 300, 400, 500)
-"""Times of the curve of information, up to S."""
+"""Times of the curve of information, as far as the critic is trained."""
 
 INPUTS = ("noisy", "tweedie", "clean_literal")
 """What critics are trained on, by number."""
@@ -82,7 +82,7 @@ class MIUDiff(Method):
         config, y, schedule = self.config, batch.target, self.prior.schedule
         if config.critic_input == "clean_literal":
             return {"information": self.critic.loss(self._structure(y), y, y.new_zeros(len(y)), generator)}
-        t = torch.randint(0, config.start_step + 1, (len(y),), generator=generator, device=y.device)
+        t = torch.randint(0, config.critic_range + 1, (len(y),), generator=generator, device=y.device)
         _, sigma_t = schedule(t)
         y_t = schedule.add_noise(y, torch.randn(y.shape, generator=generator, device=y.device), t)
         if config.critic_input == "noisy":
@@ -116,7 +116,7 @@ class MIUDiff(Method):
     def diagnostics(self, batch: Batch, generator: torch.Generator) -> dict[str, float]:
         """Return the curve I(g_y; y) over t, in nats, on images of the target stain."""
         y, curve = batch.target, {}
-        for t in (t for t in WATCHED if t <= self.config.start_step):
+        for t in (t for t in WATCHED if t <= self.config.critic_range):
             level = self.prior.schedule.level(float(t))
             with torch.no_grad():
                 y_t = level.alpha * y + level.sigma * torch.randn(y.shape, generator=generator, device=y.device)
