@@ -39,7 +39,7 @@ def prior(tmp_path_factory):
     return config.out / "bundle"
 
 
-MIU_DIFF = {"name": "miu_diff", "config": {"critic": {"patch": 16, "widths": [8, 8]}, "refinement": "off"}}
+MIU_DIFF = {"name": "miu_diff", "config": {"critic": {"patch": 16, "widths": [8, 8]}, "refinement": "none"}}
 
 
 def train_miu_diff(folder, prior, **changes):

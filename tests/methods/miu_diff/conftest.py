@@ -13,6 +13,7 @@ def make():
     def make(**options):
         torch.manual_seed(0)
         config = {
+            "preset": None,
             "prior": {"unet": UNET, "prediction": "x0"},
             "critic": {"patch": 8, "widths": [8, 16]},
             "start_step": 60,

@@ -31,7 +31,7 @@ def force_of(method, batch, t, *, ahead=False, y_t=None):
     return guidance(batch.target if y_t is None else y_t, method.prior.schedule.level(t))
 
 
-BARE = {"normalize": "none", "refinement": "off"}
+BARE = {"normalize": "none", "refinement": "none"}
 
 
 @pytest.mark.parametrize("critic_input", ["noisy", "tweedie"])
@@ -105,7 +105,7 @@ def test_f15_the_calibrated_shift_is_kappa_times_the_noise_of_the_step(make, bat
 
 def test_the_same_pull_through_the_prediction(make, batch):
     """What guidance adds to eps is what the mean shift of a unit step amounts to."""
-    method = make(refinement="off")
+    method = make(refinement="none")
     schedule, t = method.prior.schedule, 50.0
     level, force = schedule.level(t), force_of(method, batch, t)
     x0 = torch.zeros_like(force)
@@ -129,14 +129,14 @@ def test_guidance_acts_on_the_first_steps_alone(make, batch):
 
 
 @pytest.mark.parametrize("sampler", ["ancestral", "dpmpp_2m"])
-@pytest.mark.parametrize("off", [{"kappa": 0.0}, {"guided_steps": 0}, {"terms": "none"}])
+@pytest.mark.parametrize("none", [{"kappa": 0.0}, {"guided_steps": 0}, {"terms": "none"}])
 def test_guidance_that_is_switched_off_changes_no_bit(make, batch, sampler, off):
     sampling = Sampling(sampler=sampler, steps=6)
     images = [
-        make(refinement="off", **options).stain(batch.source, NOISE, sampling) for options in (off, {"kappa": 0.0})
+        make(refinement="none", **options).stain(batch.source, NOISE, sampling) for options in (off, {"kappa": 0.0})
     ]
     assert torch.equal(*images)
-    assert not torch.equal(images[0], make(refinement="off").stain(batch.source, NOISE, sampling))
+    assert not torch.equal(images[0], make(refinement="none").stain(batch.source, NOISE, sampling))
 
 
 def test_an_image_twice_as_large_is_pulled_as_strongly(make):

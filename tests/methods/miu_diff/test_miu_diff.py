@@ -41,8 +41,13 @@ def test_every_preset_is_valid_and_says_what_it_changes(preset):
     config = MIUDiffConfig(preset=preset)
     assert all(getattr(config, name) == value for name, value in PRESETS[preset].items())
     untouched = set(MIUDiffConfig.model_fields) - set(PRESETS[preset]) - {"preset"}
-    default = MIUDiffConfig()
-    assert all(getattr(config, name) == getattr(default, name) for name in untouched)
+    bare = MIUDiffConfig(preset=None)
+    assert all(getattr(config, name) == getattr(bare, name) for name in untouched)
+
+
+def test_the_preset_is_the_recommended_one_unless_another_is_named():
+    assert MIUDiffConfig() == MIUDiffConfig(preset="recommended")
+    assert MIUDiffConfig() != MIUDiffConfig(preset=None)
 
 
 def test_explicit_options_win_over_a_preset():
@@ -54,8 +59,8 @@ def test_explicit_options_win_over_a_preset():
 @pytest.mark.parametrize("critic_input", ["noisy", "tweedie", "clean_literal"])
 def test_every_sampler_is_guided(make, batch, critic_input, sampler):
     sampling = Sampling(sampler=sampler, steps=6)
-    guided = make(critic_input=critic_input, refinement="off").stain(batch.source, RandomNoise(0), sampling)
-    plain = make(critic_input=critic_input, preset="wo_MI", refinement="off")
+    guided = make(critic_input=critic_input, refinement="none").stain(batch.source, RandomNoise(0), sampling)
+    plain = make(critic_input=critic_input, terms="none", refinement="none")
     assert guided.shape == batch.target.shape
     assert guided.dtype == torch.float32
     assert bool(guided.isfinite().all())
@@ -63,7 +68,7 @@ def test_every_sampler_is_guided(make, batch, critic_input, sampler):
 
 
 def test_without_guidance_and_refinement_it_is_the_prior_from_a_grey_start(make, batch):
-    method = make(preset="wo_MI", refinement="off")
+    method = make(terms="none", refinement="none")
     source = 0.8 * batch.source
     tinted = source + 0.1 * torch.tensor([1.0, -0.299 / 0.587, 0.0])[:, None, None]  # another colour of the same luma
     one, other = (method.stain(image, RandomNoise(0), FEW) for image in (source, tinted))
@@ -116,7 +121,7 @@ def test_a_critic_without_information_is_named(make, batch):
 
 def test_a_single_colour_is_named_and_stained(make):
     with pytest.warns(GuidanceWarning, match="1 of 2 sources are of a single colour"):
-        stained = make(refinement="off").stain(
+        stained = make(refinement="none").stain(
             torch.stack([torch.full((3, 32, 32), 0.9), torch.rand(3, 32, 32) * 2 - 1]), RandomNoise(0), FEW
         )
     assert bool(stained.isfinite().all())
@@ -125,7 +130,7 @@ def test_a_single_colour_is_named_and_stained(make):
 def test_a_grey_source_is_named_and_stained(make, batch):
     grey = batch.source.mean(1, keepdim=True).expand(-1, 3, -1, -1)
     with pytest.warns(GuidanceWarning, match="2 of 2 sources are grey"):
-        stained = make(refinement="off").stain(grey, RandomNoise(0), FEW)
+        stained = make(refinement="none").stain(grey, RandomNoise(0), FEW)
     assert bool(stained.isfinite().all())
 
 

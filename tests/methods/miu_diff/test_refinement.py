@@ -91,7 +91,7 @@ def test_the_images_of_a_batch_are_refined_one_by_one(make, batch):
     together = method.stain(batch.source, NOISE, sampling)
     second = method.stain(batch.source[1:], NOISE.of(1), sampling)
     torch.testing.assert_close(together[1:], second, atol=1e-5, rtol=0)
-    assert not torch.allclose(together, make(refinement="off").stain(batch.source, NOISE, sampling))
+    assert not torch.allclose(together, make(refinement="none").stain(batch.source, NOISE, sampling))
 
 
 def test_the_force_on_the_image_has_the_strength_asked_for_and_lowers_the_loss(make, batch):

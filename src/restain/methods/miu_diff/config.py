@@ -16,8 +16,9 @@ from restain.nn import MineConfig, Proxy
 class MIUDiffConfig(Config):
     """Options of MIU-Diff; times are counted as in the prior's schedule, usually 1 .. 1000."""
 
-    preset: Preset = "recommended"
-    """Named settings under those given explicitly; see ``presets.py``."""
+    preset: Preset | None = "recommended"
+    """Named settings under those given explicitly (see ``presets.py``); null leaves the defaults of the options below,
+    which are the paper's wherever that works."""
     prior: PriorConfig = PriorConfig()
     """The score model of the target stain, a part."""
     critic: MineConfig = MineConfig()
@@ -35,8 +36,8 @@ class MIUDiffConfig(Config):
     proxy: Proxy = "luma_gradient"
     """What stands for structure; per channel it would carry the identity of the stain."""
     structure_of: Literal["source", "grey"] = "source"
-    """Of which image the structure is taken: of the source as it is, or without its colour; the latter is nearer to what
-    the critic knows where colour removal also removes tissue that the target stain does not show."""
+    """Of which image the structure is taken: of the source as it is, or without its colour, which is nearer to what the
+    critic knows where colour removal also removes tissue that the target stain does not show."""
     blur: float = Field(0.0, ge=0)
     """Sigma in pixels of a Gaussian over the structural map: it survives more noise, less exact in place."""
     critic_input: Literal["noisy", "tweedie", "clean_literal"] = "noisy"
@@ -73,7 +74,7 @@ class MIUDiffConfig(Config):
     at: Literal["mean", "state"] = "mean"
     """Where ancestral samplers take the gradient: at the mean of the step (the paper) or at its start (EGSDE)."""
 
-    refinement: Literal["lora", "weights", "latent", "off"] = "lora"
+    refinement: Literal["lora", "weights", "latent", "none"] = "lora"
     """What the local contrastive loss edits while t <= t'_0: small adapters of the decoder, all weights (the paper), or
     the image itself, ten times cheaper and in batches."""
     refinement_loss: Literal["nce", "feature_l2"] = "nce"
@@ -82,7 +83,7 @@ class MIUDiffConfig(Config):
     """t'_0: refinement acts from here to 0."""
     refinement_rate: float = Field(1e-4, gt=0)
     """Learning rate of Adam; 1e-4 suits adapters, 1e-5 all weights."""
-    refinement_kappa: float = Field(0.1, ge=0)
+    refinement_kappa: float = Field(0.3, ge=0)
     """Strength of ``latent``: the shift of a step relative to its noise."""
     rank: int = Field(4, ge=1)
     """Rank of the adapters."""
@@ -95,8 +96,8 @@ class MIUDiffConfig(Config):
     @classmethod
     def _fill(cls, options: Any) -> Any:
         """Put the preset under the explicit options; an unknown one is refused by its field."""
-        if isinstance(options, dict) and options.get("preset") in PRESETS:
-            return {**PRESETS[options["preset"]], **options}
+        if isinstance(options, dict) and (preset := options.get("preset", "recommended")) in PRESETS:
+            return {**PRESETS[preset], **options}
         return options
 
     @model_validator(mode="after")
@@ -107,7 +108,7 @@ class MIUDiffConfig(Config):
             raise ValueError(f"start_step S is {self.start_step}, past critic_range, {self.critic_range}")
         if self.guided_steps > self.start_step:
             raise ValueError(f"guided_steps N is {self.guided_steps}, more than start_step S, {self.start_step}")
-        if self.refinement != "off" and self.refinement_start >= self.start_step / 2:
+        if self.refinement != "none" and self.refinement_start >= self.start_step / 2:
             raise ValueError(
                 f"refinement_start t'_0 is {self.refinement_start}, not below half of start_step S, {self.start_step}"
             )

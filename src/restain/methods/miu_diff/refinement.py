@@ -99,7 +99,7 @@ class WeightRefinement(Guide):
         if not bool(torch.isfinite(norm)):
             raise GuidanceError(
                 f"the gradient of the refinement is not finite at t = {s.t:g}",
-                fix="run with precision fp32, or with refinement latent or off",
+                fix="run with precision fp32, or with refinement latent or none",
             )
         self.optimiser.step()
         self.losses.append(loss.item())
@@ -161,7 +161,7 @@ def refined(
             contrast = LocalContrast(config, network, grey, noise)
             with low_rank(network, config.rank, generator, _in_decoder) as parameters:
                 yield [WeightRefinement(config, prior, parameters, contrast)]
-        case "latent" | "off":
+        case "latent" | "none":
             yield []
 
 
