@@ -129,7 +129,7 @@ def test_guidance_acts_on_the_first_steps_alone(make, batch):
 
 
 @pytest.mark.parametrize("sampler", ["ancestral", "dpmpp_2m"])
-@pytest.mark.parametrize("none", [{"kappa": 0.0}, {"guided_steps": 0}, {"terms": "none"}])
+@pytest.mark.parametrize("off", [{"kappa": 0.0}, {"guided_steps": 0}, {"terms": "none"}])
 def test_guidance_that_is_switched_off_changes_no_bit(make, batch, sampler, off):
     sampling = Sampling(sampler=sampler, steps=6)
     images = [
