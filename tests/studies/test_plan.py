@@ -17,7 +17,7 @@ def cell(**values):
     [
         (
             {"cells": [cell(model="regresion")]},
-            "there is no model for cell 'new', 'regresion': did you mean 'regression'",
+            "no model for cell 'new', 'regresion': did you mean 'regression'",
         ),
         ({"cells": [cell(model="turth")]}, "did you mean 'truth'"),
         ({"cells": [cell(), cell(name="New")]}, "cell 'New' and 'new' share a folder"),

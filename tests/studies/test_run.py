@@ -13,9 +13,14 @@ import yaml
 from PIL import Image
 
 from restain.errors import ConfigError, DataError, RestainWarning, StudyError
+from restain.geometry import Mpp, Region
 from restain.metrics import Psnr
-from restain.studies import run_study
+from restain.phantom import Phantom
+from restain.reports import read_field
+from restain.studies import cells, run_study
 from restain.studies.cells import read_journal
+from restain.studies.definition import why
+from restain.studies.plan import make_plan
 from restain.training.log import read_log
 
 DIFFUSION = "cells/ki67/diffusion"
@@ -38,6 +43,22 @@ def test_a_table_holds_what_its_images_say(done):
     assert float(row["psnr_low"]) < float(row["psnr"]) < float(row["psnr_high"])
     assert float(row["seconds"]) > 0
     assert row["psnr_n"] == "3"
+
+
+def test_cells_of_the_phantom_are_read_where_the_images_show_them(fresh):
+    columns = ["nuclei_f1", "positive_f1", "percent_error"]
+    change = {"datasets__ki67__data__side": 160, "datasets__ki67__side": 128, "tables__0__columns": columns}
+    fresh.run(only=("real stain", "source, unstained"), **change)
+    rows = fresh.rows()
+    readings = []
+    for path in sorted((fresh.out / "images" / "ki67" / "target").iterdir()):
+        phantom = Phantom(int(path.stem.removeprefix("phantom_")))
+        readings.append(read_field(pixels(path), phantom, Region(0, 0, 128, 128), Mpp.square(0.5), "ki67"))
+    for column in columns:
+        expected = np.mean([getattr(reading, column) for reading in readings])
+        assert float(rows["real stain"][column]) == pytest.approx(expected, rel=1e-12)
+    assert float(rows["real stain"]["nuclei_f1"]) > 0.9
+    assert float(rows["source, unstained"]["positive_f1"]) < 0.2
 
 
 def test_references_are_the_truth_and_the_unstained_source(done):
@@ -117,9 +138,6 @@ def test_another_training_sets_the_model_aside_and_a_longer_one_goes_on(done):
 def test_a_part_that_is_trained_longer_makes_its_holders_anew(done):
     one = done.study(models__conditional__parts={"prior": "regression"})
     other = done.study(models__conditional__parts={"prior": "regression"}, models__regression__training__images=32)
-    from restain.studies.definition import why
-    from restain.studies.plan import make_plan
-
     held = [make_plan(study).models[1].definition for study in (one, other)]
     assert why(*held) == "parts.prior.training.images was 16, is 32"
 
@@ -158,8 +176,6 @@ def test_a_line_cut_short_by_a_kill_costs_one_image(done):
 
 
 def test_an_image_that_fails_costs_its_cell_alone_and_is_made_when_mended(fresh, monkeypatch):
-    from restain.studies import cells
-
     real = cells._stain_image
 
     def broken(study, cell, model, mpp, name, path):
@@ -182,8 +198,6 @@ def test_an_image_that_fails_costs_its_cell_alone_and_is_made_when_mended(fresh,
 
 
 def test_a_mistake_of_ours_costs_one_cell_and_leaves_its_traceback(fresh, monkeypatch):
-    from restain.studies import cells
-
     monkeypatch.setattr(cells, "stain", lambda *_, **__: 1 / 0)
     with pytest.raises(StudyError, match="internal fault"):
         fresh.run(only=("regression", "real stain"))
