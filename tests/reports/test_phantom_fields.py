@@ -138,7 +138,7 @@ def test_ceilings_hold_over_many_tissues(mpp, marker):
     assert total.nuclei_f1 > 0.965
     assert total.positive_f1 > (0.995 if marker == "ki67" else 0.94)
     assert total.positive_detection_f1 > (0.96 if marker == "ki67" else 0.81)
-    assert total.percent_error < 2.5
+    assert total.percent_error < 3
     calls = total.called
     negatives = len(total.probability) - calls.true_positives - calls.false_negatives
     assert (calls.recall + 1 - calls.false_positives / negatives) / 2 > 0.96  # balanced accuracy
