@@ -57,8 +57,8 @@ treatment (3+) or to a further test (2+). A score of 1+ counts as negative."""
 
 MEMBRANE_POSITIVE = 0.165
 """Mean optical density of DAB above which the membrane of a cell is positive. On real HER2 of seeds 100 to 131 it parts
-scores of 2 and more from the others best, with a balanced accuracy of 0.98, and calls as many cells as it should. What is
-left are slides that are stained more or less strongly than others."""
+scores of 2 and more from the others best, with a balanced accuracy of 0.98, and calls as many cells as it should. What
+is left are slides that are stained more or less strongly than others."""
 
 AROUND = 3.0
 """Membranes of a nucleus that was found are sought within this many micrometres around it."""
