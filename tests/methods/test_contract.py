@@ -12,19 +12,23 @@ pytestmark = pytest.mark.filterwarnings("ignore:the critic finds no information"
 
 UNET = {"width": 8, "multipliers": [1, 2], "blocks": 1, "attention": [], "middle_attention": False}
 PRIOR = {"prior": {"unet": UNET}}
+BOTH = {**PRIOR, "source_prior": {"unet": UNET}}
 TINY = {
     "conditional": {"unet": UNET},
+    "cycle_diffusion": BOTH,
+    "ddib": {**BOTH, "noise_step": 100},
+    "egsde": {**PRIOR, "classifier": {"width": 8, "multipliers": [1, 2]}, "factor": 4},
     "ilvr": {**PRIOR, "factor": 4},
     "miu_diff": {**PRIOR, "critic": {"patch": 8, "widths": [8, 16]}},
     "prior": {"unet": UNET},
     "regression": {"unet": UNET},
     "sdedit": PRIOR,
 }
-FEW = Sampling(steps=3)
+FEW = {name: Sampling(sampler="ddim" if name == "cycle_diffusion" else "dpmpp_2m", steps=3) for name in METHODS}
 
 CONDITIONED = {"conditional", "prior", "regression"}
 """Methods that take sources of any number of channels; the others take the source for a noisy target."""
-ASSEMBLED = {"ilvr", "sdedit"}
+ASSEMBLED = {"cycle_diffusion", "ddib", "ilvr", "sdedit"}
 """Methods with nothing of their own to learn."""
 EXACT = {"conditional", "prior", "regression"}
 """Methods whose loss is zero for a perfect network."""
@@ -66,7 +70,7 @@ def test_any_number_of_source_channels_goes_in_and_three_come_out(name, channels
         with pytest.raises(ConfigError, match="channels"):
             tiny(name, channels)
         return
-    stained = tiny(name, channels).stain(pairs(2, channels).source, RandomNoise(0), FEW)
+    stained = tiny(name, channels).stain(pairs(2, channels).source, RandomNoise(0), FEW[name])
     assert stained.shape == (2, 3, 16, 16)
     assert stained.dtype == torch.float32
     assert stained.isfinite().all()
@@ -102,15 +106,15 @@ def test_staining_one_by_one_equals_staining_a_batch(name):
     method, source = tiny(name).eval(), pairs(4).source
     places = [Point(64 * i, -8 * i) for i in range(4)]
     with torch.no_grad():
-        together = method.stain(source, SlideNoise(3, places), FEW)
-        alone = [method.stain(source[i : i + 1], SlideNoise(3, places[i : i + 1]), FEW) for i in range(4)]
+        together = method.stain(source, SlideNoise(3, places), FEW[name])
+        alone = [method.stain(source[i : i + 1], SlideNoise(3, places[i : i + 1]), FEW[name]) for i in range(4)]
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=0)
 
 
 def test_the_seed_decides_a_sample_and_nothing_else_does(name):
     method, source = tiny(name).eval(), pairs(1).source
     with torch.no_grad():
-        first, again, other = (method.stain(source, RandomNoise(seed), FEW) for seed in (0, 0, 1))
+        first, again, other = (method.stain(source, RandomNoise(seed), FEW[name]) for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert torch.equal(first, other) is not find_method(name).samples
 
@@ -133,7 +137,7 @@ def test_overfits_four_pairs(name):
     assert sum(seen[-25:]) < 0.1 * sum(seen[:5]) * 5
     if name == "regression":
         with torch.no_grad():
-            error = method.stain(batch.source, RandomNoise(0), FEW) - batch.target
+            error = method.stain(batch.source, RandomNoise(0), FEW[name]) - batch.target
         psnr = -10 * torch.log10((error / 2).square().mean())
         assert psnr > 30
 

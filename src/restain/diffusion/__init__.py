@@ -5,6 +5,7 @@ from restain.diffusion.denoiser import ClassifierFree, Denoiser, GaussianDenoise
 from restain.diffusion.edm import PreconditionedDenoiser, Preconditioning
 from restain.diffusion.grids import Times, every_step, karras, lu, trailing
 from restain.diffusion.guides import Energy, Force, Guide, MeanGuide, ScoreGuide, force_of, guide_for
+from restain.diffusion.inversion import PathNoise, invert
 from restain.diffusion.kernels import Kernel, Moment, Transition, forward_step
 from restain.diffusion.later_noise import LaterNoise
 from restain.diffusion.multistep import DPMSolverMultistep, UniPC
@@ -54,6 +55,7 @@ __all__ = [
     "Network",
     "NetworkDenoiser",
     "Noise",
+    "PathNoise",
     "PreconditionedDenoiser",
     "Preconditioning",
     "Prediction",
@@ -79,6 +81,7 @@ __all__ = [
     "guidance_shift",
     "guide_for",
     "half_cosine",
+    "invert",
     "karras",
     "linear",
     "lu",

@@ -7,6 +7,9 @@ from restain.config import parse_config
 from restain.errors import ConfigError
 from restain.methods.base import Method
 from restain.methods.conditional import Conditional
+from restain.methods.cycle_diffusion import CycleDiffusion
+from restain.methods.ddib import DDIB
+from restain.methods.egsde import EGSDE
 from restain.methods.ilvr import ILVR
 from restain.methods.miu_diff import MIUDiff
 from restain.methods.prior import Prior
@@ -15,6 +18,9 @@ from restain.methods.sdedit import SDEdit
 
 METHODS: Mapping[str, type[Method]] = {
     "conditional": Conditional,
+    "cycle_diffusion": CycleDiffusion,
+    "ddib": DDIB,
+    "egsde": EGSDE,
     "ilvr": ILVR,
     "miu_diff": MIUDiff,
     "prior": Prior,

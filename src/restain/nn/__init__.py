@@ -1,5 +1,6 @@
 """Networks, and what is measured and minimised with them. They know nothing of slides, stains or noise schedules."""
 
+from restain.nn.classifier import NoiseClassifier, NoiseClassifierConfig
 from restain.nn.footprint import Footprint, footprint
 from restain.nn.low_pass import LowPass, low_pass
 from restain.nn.low_rank import low_rank, restored
@@ -24,6 +25,8 @@ __all__ = [
     "MarginalAverage",
     "Mine",
     "MineConfig",
+    "NoiseClassifier",
+    "NoiseClassifierConfig",
     "Proxy",
     "UNet",
     "UNetConfig",
