@@ -11,7 +11,8 @@ Equations, of one step from t to s::
     y_S = x_S,  y_s = mu_target(y_t) + std_t z_t           the same draws under the target's prior
     y <- SDEdit(y) from R                                  a last polish that forgets the source's finest marks
 
-No noise is drawn in the last step. With the same prior on both sides y_s = x_s: what the source has and both priors agree on stays.
+The last step draws nothing. With the same prior on both sides y_s = x_s: what the source has and both priors agree on
+stays.
 
 Path and image go step by step together, so besides the two states nothing is kept; the official code keeps z_t of all
 steps (850 images). Defaults are the official ones: S = 850 (``es_steps``), R = 100 (``refine_steps``), eta = 0.1 of

@@ -77,7 +77,9 @@ class NoiseClassifier(nn.Module):
                 fix=f"use tiles with sides that are multiples of {self.multiple}",
             )
         embedded = self.time(time)
-        h: Tensor = self.entrance(functional.pixel_unshuffle(x, self.fold).contiguous(memory_format=torch.channels_last))
+        h: Tensor = self.entrance(
+            functional.pixel_unshuffle(x, self.fold).contiguous(memory_format=torch.channels_last)
+        )
         for level, block in enumerate(self.blocks):
             if level:
                 h = self.shrink[level - 1](h)
