@@ -16,8 +16,8 @@ def cell(**values):
     ("changes", "sentence"),
     [
         (
-            {"cells": [cell(model="regresion")]},
-            "no model for cell 'new', 'regresion': did you mean 'regression'",
+            {"cells": [cell(model="regressio")]},
+            "no model for cell 'new', 'regressio': did you mean 'regression'",
         ),
         ({"cells": [cell(model="turth")]}, "did you mean 'truth'"),
         ({"cells": [cell(), cell(name="New")]}, "cell 'New' and 'new' share a folder"),
@@ -25,7 +25,7 @@ def cell(**values):
         ({"cells": [cell(options={"unett": {}})]}, "options of cell 'new': unknown key 'unett': did you mean 'unet'"),
         ({"cells": [cell(model="truth", options={"a": 1})]}, "cell 'new' is no model's answer"),
         ({"tables__0__columns": ["pnsr"]}, "there is no column for table 'methods', 'pnsr': did you mean 'psnr'"),
-        ({"tables__0__cells": ["difusion"]}, "did you mean 'diffusion'"),
+        ({"tables__0__cells": ["diffusio"]}, "did you mean 'diffusion'"),
         ({"models__unused__method": {"name": "piror"}, "cells": [cell(model="unused")]}, "there is no method 'piror'"),
         ({"models__unused__parts": {"prior": "conditionel"}}, "did you mean 'conditional'"),
         ({"models__unused__parts": {"prior": "unused"}, "cells": [cell(model="unused")]}, "'unused' holds 'unused'"),
@@ -48,8 +48,8 @@ def test_a_cycle_of_parts_is_told_as_a_chain(fresh):
 
 
 def test_an_unknown_cell_of_only_is_refused(fresh):
-    with pytest.raises(ConfigError, match="there is no cell 'difusion': did you mean 'diffusion'"):
-        make_plan(fresh.study(), only=["difusion"])
+    with pytest.raises(ConfigError, match="there is no cell 'diffusio': did you mean 'diffusion'"):
+        make_plan(fresh.study(), only=["diffusio"])
 
 
 def test_a_bundle_that_is_not_there_is_found_before_the_work(fresh):

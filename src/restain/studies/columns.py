@@ -32,9 +32,13 @@ TARGET = tuple(metric.name for metric in METRICS)
 SOURCE = tuple(metric.name for metric in SOURCE_METRICS)
 """Metrics against the image that was stained."""
 READINGS = (
-    Column("nuclei_f1", "", "higher", "F1 of the places of nuclei, against those of the source; is structure kept?"),
-    Column("positive_f1", "", "higher", "F1 of positive cells, each read at its true place; is the stain right?"),
-    Column("positive_found_f1", "", "higher", "F1 of the places of positive nuclei; are both right?"),
+    Column(
+        "nuclei_f1", "", "higher", "F1 of the places of nuclei against those of the source: whether structure is kept"
+    ),
+    Column(
+        "positive_f1", "", "higher", "F1 of positive cells, each read at its true place: whether the stain is right"
+    ),
+    Column("positive_found_f1", "", "higher", "F1 of the places of positive nuclei: whether both are right"),
     Column("percent_error", "points", "lower", "how far the percentage of positive cells of an image is off"),
 )
 """Readings of cells on fields of the phantom, by their names in ``restain.reports.PhantomReading``."""

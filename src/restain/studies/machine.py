@@ -10,7 +10,8 @@ CPUINFO = Path("/proc/cpuinfo")
 
 def machine_of(on_gpu: bool) -> str:
     """Return the name of the device and the version of torch; of a CPU also how many threads torch uses."""
-    device = torch.cuda.get_device_name() if on_gpu else f"{_processor()}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    device = torch.cuda.get_device_name() if on_gpu else f"{_processor()}, {threads} thread{'s' * (threads > 1)}"
     return f"{device}, torch {torch.__version__}"
 
 
