@@ -60,8 +60,18 @@ class Information:
         known = 0.0 if config.critic_input == "clean_literal" else t.sigma
         with torch.autocast(y_t.device.type, enabled=False):  # slopes of near neighbours drown in bfloat16
             structure = structure_map(x.float(), config.proxy, blur=config.blur)
-        information: Tensor = self.critic(structure, y, y.new_full((len(y),), known))
+        rows, columns = self._offset(t, min(y.shape[2:]))
+        inside = (..., slice(rows, None), slice(columns, None))
+        information: Tensor = self.critic(structure[inside], y[inside], y.new_full((len(y),), known))
         return information
+
+    def _offset(self, t: Level, side: int) -> tuple[int, int]:
+        """Return where the grid of patches begins: elsewhere at every t, or nuclei would settle in its meshes."""
+        patch = self.config.critic.patch
+        if side < 3 * patch:  # too small to lose a row of patches
+            return 0, 0
+        # Roberts' sequence: multiples of 1/p and 1/p^2 with p^3 = p + 1 fill the square evenly.
+        return int(patch * (0.7548776662 * t.t % 1)), int(patch * (0.5698402910 * t.t % 1))
 
     def _clean(self, y_t: Tensor, t: Level) -> Tensor:
         """Return E[y_0 | y_t], through which the gradient flows as the configuration says."""

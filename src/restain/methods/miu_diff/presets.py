@@ -10,6 +10,7 @@ Preset = Literal[
     "U_guided",
     "wo_MI",
     "l2_opt",
+    "nce_opt",
     "wo_pcl",
     "N100",
     "N300",
@@ -20,8 +21,8 @@ Preset = Literal[
     "lambda_constant",
 ]
 """``recommended`` is what led on synthetic tissue with known truth, see docs/results.md: it starts from the hematoxylin
-alone, brought to the luma of the target stain, takes smoothed luma for structure, decouples the two weights of the
-information, and refines the image itself.
+alone, takes its smoothed luma for structure, decouples the two weights of the information, and refines the image itself
+by the distance of features.
 
 ``paper_literal`` is what Liu et al. (2025) print, where they print it; choose Euler-Maruyama steps as the sampler. What
 that does: the critic, trained on clean images, reports *negative* information of noisy ones from t = 40 up, and the
@@ -30,18 +31,18 @@ steps; above t = S/2 the weight of the information is negative, so that structur
 be compared with, not to be used.
 
 The others change one thing of ``recommended`` each and are the rows of the paper's tables: ``I_guided`` (information
-alone), ``U_guided`` (staining information alone), ``wo_MI`` (no guidance), ``l2_opt`` (distance of features instead of
-contrast), ``wo_pcl`` (no refinement), ``N...`` (start and guided steps), ``t...`` (start of the refinement t'_0),
-``lambda_constant``.
+alone), ``U_guided`` (staining information alone), ``wo_MI`` (no guidance), ``l2_opt`` and ``nce_opt`` (distance of
+features, which is the recommended loss, or contrast), ``wo_pcl`` (no refinement), ``N...`` (start and guided steps),
+``t...`` (start of the refinement t'_0), ``lambda_constant``.
 """
 
 RECOMMENDED: Mapping[str, Any] = {
     "colour_removal": "hematoxylin",
-    "match_luma": True,
     "structure_of": "grey",
     "proxy": "smoothed",
     "lambda_form": "decoupled",
     "refinement": "latent",
+    "refinement_loss": "feature_l2",
     "refinement_start": 100,
 }
 
@@ -61,6 +62,7 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
         "normalize": "none",
         "at": "mean",
         "refinement": "weights",
+        "refinement_loss": "nce",
         "refinement_start": 40,
         "refinement_rate": 1e-5,
     },
@@ -68,6 +70,7 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "U_guided": {**RECOMMENDED, "terms": "U"},
     "wo_MI": {**RECOMMENDED, "terms": "none"},
     "l2_opt": {**RECOMMENDED, "refinement_loss": "feature_l2"},
+    "nce_opt": {**RECOMMENDED, "refinement_loss": "nce"},
     "wo_pcl": {**RECOMMENDED, "refinement": "none"},
     "N100": {**RECOMMENDED, "start_step": 100, "guided_steps": 100, "refinement_start": 40},
     "N300": {**RECOMMENDED, "start_step": 300, "guided_steps": 300, "refinement_start": 40},
