@@ -109,7 +109,8 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
 
     if log:
         log.close()
-        draw_curves(config.out)
+        if course.images:
+            draw_curves(config.out)
         with average.applied_to(method):
             method.calibrate(shown, _generator(accelerator.device, config.seed))
             save_bundle(config.out / "bundle", write_card(config, seen), method)
