@@ -150,3 +150,14 @@ def test_noise_is_of_the_type_that_is_asked_for(noise):
 def test_every_image_must_be_named(noise):
     with pytest.raises(DataError, match="noise for 1 images was asked for a batch of 2"):
         noise(torch.empty(2, 3, 8, 8), 0)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [RandomNoise(3), RandomNoise(3, [8, 5]), SlideNoise(3, [Point(10, -20), Point(64, 0)])],
+    ids=["counted", "named", "slide"],
+)
+def test_the_noise_of_one_image_is_its_share_of_the_batch(noise):
+    together = noise(torch.empty(2, 3, 8, 8), 4)
+    for image in (0, 1):
+        assert torch.equal(noise.of(image)(torch.empty(1, 3, 8, 8), 4), together[[image]])

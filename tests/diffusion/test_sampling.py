@@ -38,3 +38,17 @@ def test_every_schedule_by_name_is_built(name):
 def test_no_steps_are_refused():
     with pytest.raises(ValidationError, match="at least one step"):
         Sampling(steps=0)
+
+
+@pytest.mark.parametrize("sampler", get_args(Sampler))
+def test_a_plan_can_start_from_any_time(sampler):
+    schedule = ScheduleConfig().build()
+    _, times = Sampling(sampler=sampler, steps=12).plan(schedule, 300.0)
+    assert times[0] == 300.0
+    assert times[-1] == 0.0
+    assert len(times) == 13
+
+
+def test_three_hundred_ancestral_steps_from_300_visit_every_level():
+    _, times = Sampling(sampler="ancestral", steps=300).plan(ScheduleConfig().build(), 300.0)
+    assert times == every_step(300)

@@ -1,5 +1,6 @@
 """What a run shows of itself: held-out losses and sample pictures."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from restain.data import Crops
 from restain.diffusion import RandomNoise
+from restain.errors import GuidanceWarning
 from restain.methods import Batch, Method
 from restain.pixels import image_from_planes
 from restain.training.config import TrainConfig
@@ -43,7 +45,8 @@ def held_out_values(method: Method, batch: Batch, generator: Callable[[], torch.
 
 def save_samples(path: Path, method: Method, batch: Batch, config: TrainConfig) -> None:
     """Save a picture with one row per held-out crop: source, virtual, real. Only the first three channels show."""
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", GuidanceWarning)  # what guides is still learning; the bundle will warn if need be
         virtual = method.stain(batch.source, RandomNoise(0), config.use.sampling)
     columns = [_column(planes) for planes in (batch.source, virtual, batch.target)]
     path.parent.mkdir(parents=True, exist_ok=True)

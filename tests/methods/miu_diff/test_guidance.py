@@ -189,3 +189,12 @@ def test_the_gradient_through_the_prediction_carries_one_over_alpha(make, batch)
         return gradients(config, Information(config, method.critic, sure, batch.source, NOISE), batch.target, level)[1]
 
     torch.testing.assert_close(gradient("scale"), gradient("full"), rtol=1e-3, atol=1e-7)
+
+
+def test_the_grid_of_patches_moves_from_step_to_step(make, batch):
+    method = make(critic={"patch": 8, "widths": [8, 16]})
+    information = information_of(method, batch)
+    offsets = [information._offset(method.prior.schedule.level(float(t)), 32) for t in range(200)]
+    assert {row for row, _ in offsets} == {column for _, column in offsets} == set(range(8))
+    assert len(set(offsets)) > 50
+    assert information._offset(method.prior.schedule.level(7.0), 23) == (0, 0)
