@@ -46,7 +46,7 @@ def held_out_values(method: Method, batch: Batch, generator: Callable[[], torch.
 def save_samples(path: Path, method: Method, batch: Batch, config: TrainConfig) -> None:
     """Save a picture with one row per held-out crop: source, virtual, real. Only the first three channels show."""
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", GuidanceWarning)  # what guides is still learning; the bundle will warn if need be
+        warnings.simplefilter("ignore", GuidanceWarning)  # what guides is still learning
         virtual = method.stain(batch.source, RandomNoise(0), config.use.sampling)
     columns = [_column(planes) for planes in (batch.source, virtual, batch.target)]
     path.parent.mkdir(parents=True, exist_ok=True)
