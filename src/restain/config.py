@@ -4,6 +4,7 @@ Every option has one home, a field of a ``Config`` class with a sentence that sa
 files, ``key.sub=value`` overrides and ``--dry-run`` all come from there.
 """
 
+import copy
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,9 +42,19 @@ def load_config(kind: type[C], path: Path, overrides: Iterable[str] = ()) -> C:
         raise ConfigError(f"{path} is not valid YAML ({where})", fix="mend the line it names") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} does not hold keys and values", fix="start from a file in configs/")
+    return parse_config(kind, overridden(tree, overrides), str(path))
+
+
+def overridden(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Return a copy of a tree of plain values with ``key.sub=value`` overrides applied in order.
+
+    Raises:
+        ConfigError: a malformed override.
+    """
+    tree = copy.deepcopy(tree)
     for override in overrides:
         _override(tree, override)
-    return parse_config(kind, tree, str(path))
+    return tree
 
 
 def parse_config(kind: type[C], tree: object, where: str) -> C:

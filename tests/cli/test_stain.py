@@ -87,6 +87,28 @@ def test_options_reach_the_sampler(restain, sampling_bundle, picture):
             assert fact in file.ome_metadata
 
 
+def test_an_option_of_the_method_can_be_set_and_is_kept_in_the_result(restain, sampling_bundle, picture):
+    out = picture.parent / "out.ome.tiff"
+    ended = restain("stain", picture, "--model", sampling_bundle, "--out", out, "--set", "schedule.steps=500")
+    assert ended.code == 0
+    with tifffile.TiffFile(out) as file:
+        assert "&quot;steps&quot;: 500" in file.ome_metadata or '"steps": 500' in file.ome_metadata
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("schedul.steps=500", "did you mean 'schedule'"),
+        ("unet.width=16", "no longer fit"),
+        ("steps", "of the form key=value"),
+    ],
+)
+def test_an_option_that_does_not_fit_the_method_is_refused(restain, sampling_bundle, picture, change, words):
+    ended = restain("stain", picture, "--model", sampling_bundle, "--out", picture.parent / "out.png", "--set", change)
+    assert ended.code == 2
+    assert words in ended.err
+
+
 def test_a_dry_run_tells_the_plan_and_makes_nothing(restain, sampling_bundle, picture):
     out = picture.parent / "out.ome.tiff"
     ended = restain("stain", picture, "--model", sampling_bundle, "--out", out, "--dry-run")

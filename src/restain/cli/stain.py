@@ -24,6 +24,10 @@ def stain(
     mpp: Annotated[float | None, typer.Option(help="Micrometres per pixel of the input, overriding the file.")] = None,
     precision: Annotated[str | None, typer.Option(help="bf16 or fp32.")] = None,
     compression: Annotated[str | None, typer.Option(help="Of slides: jpeg, deflate or zstd (both lossless).")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An option of the method other than in the model's card, as key=value; repeatable."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print plan, memory and time, and stop.")] = False,
 ) -> None:
     """Stain a picture, a folder of pictures or a slide. The same command resumes one that was stopped or killed."""
@@ -31,8 +35,9 @@ def stain(
 
     from rich.console import Console
 
+    from restain.bundle import reconfigure
     from restain.cli.progress import duration, progress_bar
-    from restain.config import parse_config
+    from restain.config import overridden, parse_config
     from restain.geometry import Mpp
     from restain.inference import Stainer, StainOptions, load_model, run
 
@@ -49,7 +54,10 @@ def stain(
         StainOptions, {name: value for name, value in given.items() if value is not None}, "options of restain stain"
     )
     scale = Mpp.square(mpp) if mpp is not None else None
-    stainer = Stainer(load_model(model), options)
+    loaded = load_model(model)
+    if changes:
+        loaded = reconfigure(loaded, overridden(loaded.card.method_config, changes))
+    stainer = Stainer(loaded, options)
     if dry_run:
         _show_plan(input, stainer, out, scale)
         return

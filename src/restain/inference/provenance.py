@@ -1,5 +1,6 @@
 """What made a result: stored in its metadata, and what tells one unfinished job from another."""
 
+import json
 from pathlib import Path
 
 from restain import __version__
@@ -23,6 +24,7 @@ def provenance(path: Path, stainer: Stainer) -> dict[str, str]:
         "model": card.name,
         "weights": f"sha256 {card.files[WEIGHTS]}" if WEIGHTS in card.files else "not saved",
         "method": card.method,
+        "options": json.dumps(card.method_config, sort_keys=True),
         "stains": f"{card.source.name} to {card.target.name}",
         "precision": stainer.options.precision,
         "source": path.name,
