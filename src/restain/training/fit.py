@@ -20,7 +20,7 @@ from restain.training.checkpoint import Training, load_checkpoint, save_checkpoi
 from restain.training.config import Course, TrainConfig
 from restain.training.curves import draw_curves
 from restain.training.log import RunLog
-from restain.training.preview import held_out_batch, held_out_values, save_samples
+from restain.training.preview import MEASURED, held_out_batch, held_out_values, save_samples
 from restain.training.run import check_pairs, claim_folder, new_method, write_card
 
 
@@ -73,6 +73,7 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
     seen = load_checkpoint(config.out / "checkpoints", training)
     log = RunLog(config.out, seen=seen) if accelerator.is_main_process else None
     shown = held_out_batch(Crops(held_out, course.crop, config.seed)).to(accelerator.device)
+    measured = held_out_batch(Crops(held_out, course.crop, config.seed), MEASURED)
 
     step_images = course.batch * accelerator.num_processes
     stream = batches(
@@ -97,7 +98,7 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
             values["images_per_second"] = steps * step_images / (time.monotonic() - clock)
             if log and (last or _crossed(course.picture_every, before, seen)):
                 with average.applied_to(method), _autocast(accelerator, course):
-                    method.calibrate(shown, _generator(accelerator.device, config.seed))
+                    method.calibrate(measured.to(accelerator.device), _generator(accelerator.device, config.seed))
                     values |= held_out_values(method, shown, lambda: _generator(accelerator.device, config.seed))
                     save_samples(config.out / "samples" / f"{seen:012d}.png", method, shown, config)
             if log:
@@ -112,7 +113,7 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
         if course.images:
             draw_curves(config.out)
         with average.applied_to(method):
-            method.calibrate(shown, _generator(accelerator.device, config.seed))
+            method.calibrate(measured.to(accelerator.device), _generator(accelerator.device, config.seed))
             save_bundle(config.out / "bundle", write_card(config, seen), method)
     accelerator.end_training()
 

@@ -19,10 +19,13 @@ from restain.training.config import TrainConfig
 SHOWN = 8
 """Held-out crops per picture and held-out loss."""
 
+MEASURED = 32
+"""Held-out crops on which a method measures its constants."""
 
-def held_out_batch(crops: Crops) -> Batch:
+
+def held_out_batch(crops: Crops, count: int = SHOWN) -> Batch:
     """Return the same few held-out crops at every call."""
-    sources, targets = zip(*(crops[number] for number in range(SHOWN)), strict=True)
+    sources, targets = zip(*(crops[number] for number in range(count)), strict=True)
     return Batch(torch.stack(sources), torch.stack(targets))
 
 

@@ -7,7 +7,15 @@ from skimage.color import rgb2lab
 
 from restain.colour import HED
 from restain.errors import ConfigError
-from restain.methods.miu_diff.grey import luma_moments, match_moments, without_colour
+from restain.methods.miu_diff.grey import (
+    KNOTS,
+    luma_of,
+    match_moments,
+    match_quantiles,
+    moments,
+    quantiles,
+    without_colour,
+)
 
 
 @pytest.fixture
@@ -49,7 +57,31 @@ def test_matching_moments_reaches_them(image):
     grey = 0.2 * without_colour(image, "luma601")
     matched = match_moments(grey, torch.tensor([0.3, 0.1], dtype=torch.float64))
     for one in matched:
-        torch.testing.assert_close(luma_moments(one[None]), torch.tensor([0.3, 0.1], dtype=torch.float64))
+        torch.testing.assert_close(moments(luma_of(one[None])), torch.tensor([0.3, 0.1], dtype=torch.float64))
+
+
+def test_quantiles_are_those_of_numpy(image):
+    expected = np.quantile(image.numpy(), np.linspace(0, 1, KNOTS))
+    np.testing.assert_allclose(quantiles(image).numpy(), expected, atol=1e-6)
+
+
+def test_matching_quantiles_carries_one_distribution_to_another():
+    generator = torch.Generator().manual_seed(1)
+    dark = -0.5 + 0.2 * torch.rand(1, 1, 100, 100, generator=generator)
+    bright = 0.3 + 0.5 * torch.rand(1, 1, 100, 100, generator=generator) ** 2
+    carried = match_quantiles(dark, quantiles(dark), quantiles(bright))
+    torch.testing.assert_close(quantiles(carried), quantiles(bright), atol=0.01, rtol=0)
+    order = dark.flatten().argsort()
+    assert bool((carried.flatten()[order].diff() >= 0).all())
+
+
+def test_one_map_of_quantiles_serves_all_images():
+    """An image without dark places gets none, which matching image by image would give it."""
+    known, wanted = torch.linspace(-1, 1, KNOTS), torch.linspace(-0.5, 0.5, KNOTS)
+    pale = torch.full((1, 1, 4, 4), 0.8)
+    torch.testing.assert_close(match_quantiles(pale, known, wanted), torch.full((1, 1, 4, 4), 0.4))
+    beyond = torch.tensor([-3.0, 3.0]).reshape(1, 1, 1, 2)
+    assert match_quantiles(beyond, known, wanted).flatten().tolist() == [-0.5, 0.5]
 
 
 def test_none_keeps_the_image(image):

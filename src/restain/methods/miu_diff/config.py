@@ -30,8 +30,9 @@ class MIUDiffConfig(Config):
     """N: guidance acts while t > S - N; 0 is none."""
     colour_removal: ColourRemoval = "luma601"
     """How the source loses its stain before it is noised; luma is the papers'."""
-    match_luma: bool = False
-    """Bring mean and spread of the grey start to those of the target stain; off for parity with the paper."""
+    match_luma: Literal["none", "moments", "quantiles"] = "none"
+    """How the grey start gets the luma of the target stain: not at all (the paper); ``moments``: mean and spread of
+    every image become the stain's; ``quantiles``: one map for all images carries the luma of sources to the stain's."""
 
     proxy: Proxy = "luma_gradient"
     """What stands for structure; per channel it would carry the identity of the stain."""

@@ -21,6 +21,9 @@ LUMA = (0.299, 0.587, 0.114)
 LINEAR_LUMINANCE = (0.2126729, 0.7151522, 0.0721750)
 """Luminance of linear sRGB under D65 (IEC 61966-2-1)."""
 
+KNOTS = 65
+"""Quantiles that stand for a distribution of luma: every 1.6 %."""
+
 DARKEST = 1 / 255
 """Least intensity of which an optical density is taken."""
 
@@ -56,22 +59,49 @@ def without_colour(image: Tensor, how: ColourRemoval) -> Tensor:
     return (2 * grey - 1).clamp(-1, 1).expand(-1, 3, -1, -1)
 
 
-def luma_moments(image: Tensor) -> Tensor:
-    """Return mean and standard deviation of the luma of a set of images (B, 3, H, W), as (2,)."""
-    luma = _mix(image, LUMA)
+def luma_of(image: Tensor) -> Tensor:
+    """Return the luma (B, 1, H, W) of images (B, 3, H, W)."""
+    return _mix(image, LUMA)
+
+
+def moments(luma: Tensor) -> Tensor:
+    """Return mean and standard deviation of all values of a set of grey images, as (2,)."""
     return torch.stack([luma.mean(), luma.std(correction=0)])
 
 
-def match_moments(grey: Tensor, moments: Tensor) -> Tensor:
+def match_moments(grey: Tensor, wanted: Tensor) -> Tensor:
     """Return grey images whose mean and standard deviation, each over one image, are those given.
 
     Args:
         grey: (B, C, H, W).
-        moments: (2,), mean and standard deviation.
+        wanted: (2,), mean and standard deviation.
     """
     mean = grey.mean((1, 2, 3), keepdim=True)
     std = grey.std((1, 2, 3), keepdim=True, correction=0).clamp(min=1 / 255)
-    return ((grey - mean) / std * moments[1] + moments[0]).clamp(-1, 1)
+    return ((grey - mean) / std * wanted[1] + wanted[0]).clamp(-1, 1)
+
+
+def quantiles(luma: Tensor) -> Tensor:
+    """Return the quantiles of all values of a set of grey images, (KNOTS,), evenly spread from the least value up."""
+    knots = torch.linspace(0, 1, KNOTS, dtype=torch.float64, device=luma.device)
+    values = luma.flatten().double().sort().values
+    place = knots * (len(values) - 1)
+    below = place.floor().long().clamp(max=max(0, len(values) - 2))
+    return torch.lerp(values[below], values[(below + 1).clamp(max=len(values) - 1)], place - below).float()
+
+
+def match_quantiles(grey: Tensor, known: Tensor, wanted: Tensor) -> Tensor:
+    """Return grey images whose values are carried from one distribution to another, the same way for every image.
+
+    Args:
+        grey: (B, C, H, W).
+        known: (KNOTS,) quantiles of such images, increasing.
+        wanted: (KNOTS,) quantiles that they are to have, increasing.
+    """
+    above = torch.searchsorted(known, grey.contiguous()).clamp(1, len(known) - 1)
+    low, high = known[above - 1], known[above]
+    part = ((grey - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+    return torch.lerp(wanted[above - 1], wanted[above], part)
 
 
 def _mix(rgb: Tensor, weights: tuple[float, float, float]) -> Tensor:

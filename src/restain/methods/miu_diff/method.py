@@ -25,7 +25,15 @@ from restain.diffusion import Guide, Noise, Sampling, guide_for, sample
 from restain.errors import ConfigError, GuidanceWarning
 from restain.methods.base import Batch, Method, Side
 from restain.methods.miu_diff.config import MIUDiffConfig
-from restain.methods.miu_diff.grey import luma_moments, match_moments, without_colour
+from restain.methods.miu_diff.grey import (
+    KNOTS,
+    luma_of,
+    match_moments,
+    match_quantiles,
+    moments,
+    quantiles,
+    without_colour,
+)
 from restain.methods.miu_diff.guidance import Guidance, Information, gradients, root_mean_square
 from restain.methods.miu_diff.refinement import ImageRefinement, LocalContrast, refined
 from restain.methods.prior import Prior
@@ -59,6 +67,8 @@ class MIUDiff(Method):
     sizes: Tensor
     information: Tensor
     luma: Tensor
+    grey_quantiles: Tensor
+    luma_quantiles: Tensor
     trained_on: Tensor
 
     def __init__(self, config: MIUDiffConfig, *, source_channels: int, target_channels: int) -> None:
@@ -75,6 +85,8 @@ class MIUDiff(Method):
         self.register_buffer("sizes", torch.ones(3))
         self.register_buffer("information", torch.zeros(()))
         self.register_buffer("luma", torch.tensor([0.0, 1.0]))
+        self.register_buffer("grey_quantiles", torch.linspace(-1, 1, KNOTS))
+        self.register_buffer("luma_quantiles", torch.linspace(-1, 1, KNOTS))
         self.register_buffer("trained_on", torch.tensor(float(INPUTS.index(config.critic_input))))
 
     def losses(self, player: str, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -111,7 +123,9 @@ class MIUDiff(Method):
                 found.append(information(y_t, level).mean())
         self.sizes.copy_(torch.cat(sizes, dim=1).median(dim=1).values)
         self.information.copy_(torch.stack(found).mean())
-        self.luma.copy_(luma_moments(y))
+        self.luma.copy_(moments(luma_of(y)))
+        self.luma_quantiles.copy_(quantiles(luma_of(y)))
+        self.grey_quantiles.copy_(quantiles(without_colour(batch.source, config.colour_removal)[:, :1]))
 
     def diagnostics(self, batch: Batch, generator: torch.Generator) -> dict[str, float]:
         """Return the curve I(g_y; y) over t, in nats, on images of the target stain."""
@@ -139,9 +153,7 @@ class MIUDiff(Method):
         config, schedule = self.config, self.prior.schedule
         source = source.float()
         start = schedule.level(float(config.start_step))
-        grey = without_colour(source, config.colour_removal)
-        if config.match_luma:
-            grey = match_moments(grey, self.luma)
+        grey = self._start(source)
         y_s = start.alpha * grey + start.sigma * noise(grey, 0)  # y_S ~ q(y_S | x'_0)
         kernel, times = sampling.plan(schedule, start.t)
         ahead = kernel.from_mean and config.at == "mean"
@@ -157,6 +169,17 @@ class MIUDiff(Method):
         generator = torch.Generator(source.device).manual_seed(0)  # of adapters that start without effect
         with refined(config, self.prior, grey, noise, generator) as more:
             return sample(self.prior.denoiser, y_s, times, kernel, noise, hooks=[*hooks, *more])
+
+    def _start(self, source: Tensor) -> Tensor:
+        """Return x'_0, the source without its colour and, if asked, with the luma of the target stain."""
+        grey = without_colour(source, self.config.colour_removal)
+        match self.config.match_luma:
+            case "none":
+                return grey
+            case "moments":
+                return match_moments(grey, self.luma)
+            case "quantiles":
+                return match_quantiles(grey, self.grey_quantiles, self.luma_quantiles)
 
     def _information(self, source: Tensor, noise: Noise) -> Information:
         return Information(self.config, self.critic, self.prior.denoiser, source, noise)
