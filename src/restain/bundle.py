@@ -23,7 +23,7 @@ from restain.config import Config, dump_config, parse_config
 from restain.diffusion import Sampling
 from restain.errors import BundleError, ConfigError, OutputError
 from restain.geometry import Mpp
-from restain.methods import Method, build_method
+from restain.methods import Method, build_method, find_method
 
 CARD = "card.yaml"
 WEIGHTS = "weights.safetensors"
@@ -101,7 +101,8 @@ class Model:
 def save_bundle(folder: Path, card: Card, method: Method) -> None:
     """Write a bundle; an existing one is replaced as a whole, at the end.
 
-    Weights are stored as float16, whose rounding (2^-11) is below the bfloat16 (2^-9) that networks run in.
+    Weights are stored as float16, whose rounding (2^-11) is below the bfloat16 (2^-9) that networks run in; buffers,
+    which hold measured constants of any size, as they are.
 
     Args:
         folder: where the bundle goes.
@@ -115,7 +116,11 @@ def save_bundle(folder: Path, card: Card, method: Method) -> None:
     try:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        weights = {name: value.detach().cpu().half().contiguous() for name, value in method.state_dict().items()}
+        trained = dict(method.named_parameters())
+        weights = {
+            name: (value.half() if name in trained else value).detach().cpu().contiguous()
+            for name, value in method.state_dict().items()
+        }
         (fresh / WEIGHTS).write_bytes(safetensors.torch.save(weights))
         stamped = card.model_copy(update={"files": {WEIGHTS: _sha256(fresh / WEIGHTS)}})
         (fresh / CARD).write_text(dump_config(stamped), encoding="utf-8")
@@ -208,7 +213,8 @@ def reconfigure(model: Model, options: Mapping[str, Any]) -> Model:
     Raises:
         ConfigError: unknown options, or options under which the weights no longer fit.
     """
-    card = model.card.model_copy(update={"method_config": {**model.card.method_config, **options}})
+    changed = find_method(model.card.method).config_type.expanded(options)
+    card = model.card.model_copy(update={"method_config": {**model.card.method_config, **changed}})
     method = build_method(
         card.method,
         card.method_config,

@@ -6,7 +6,7 @@ files, ``key.sub=value`` overrides and ``--dry-run`` all come from there.
 
 import copy
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,11 @@ class Config(BaseModel):
     """The base of every configuration: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def expanded(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return changed options with those spelled out that stand for several; here none does."""
+        return options
 
 
 C = TypeVar("C", bound=Config)

@@ -65,9 +65,9 @@ def test_the_run_shows_its_curves(tmp_path, prior):
 def test_constants_are_measured_and_kept_in_the_bundle(tmp_path, prior):
     config, _ = train_miu_diff(tmp_path, prior)
     method = load_bundle(config.out / "bundle").method
-    assert bool((method.sizes != 1).all())
-    assert bool((method.sizes > 0).all())
-    assert method.luma[0] > 0
+    assert bool((method.constants.sizes != 1).all())
+    assert bool((method.constants.sizes > 0).all())
+    assert method.constants.luma[0] > 0
 
 
 def test_a_method_of_parts_alone_is_assembled(tmp_path, prior):
@@ -128,7 +128,7 @@ def test_options_change_and_weights_stay(tmp_path, prior):
     assert changed.method.config.start_step == 100
     assert changed.card.method_config["kappa"] == 0.7
     assert all(torch.equal(w, changed.method.state_dict()[n]) for n, w in model.method.state_dict().items())
-    assert model.method.config.kappa == 0.2
+    assert model.method.config.kappa == 0.05
     with pytest.raises(ConfigError, match="with proxy changed, the weights of 'miu_diff' no longer fit"):
         reconfigure(model, {"proxy": "rgb_gradient"})
     with pytest.raises(ConfigError, match="did you mean 'kappa'"):

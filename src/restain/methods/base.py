@@ -72,6 +72,13 @@ class Method(nn.Module, ABC):
         own = [parameter for parameter in self.parameters() if id(parameter) not in held]
         return {"model": own} if own else {}
 
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode, in which parts do not take part: they are finished."""
+        super().train(mode)
+        for part in self.parts:
+            getattr(self, part).eval()
+        return self
+
     @abstractmethod
     def losses(self, player: str, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the named terms, each a scalar, whose sum this player minimises.

@@ -14,7 +14,7 @@ from restain.nn.mutual_information import (
     smile,
 )
 from restain.nn.patch_nce import feature_distance, gather_places, patch_nce
-from restain.nn.structure import PROXY_CHANNELS, Proxy, structure_map
+from restain.nn.structure import PROXY_CHANNELS, Proxy, luma_of, structure_map
 from restain.nn.unet import UNet, UNetConfig
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "jensen_shannon",
     "low_pass",
     "low_rank",
+    "luma_of",
     "patch_nce",
     "restored",
     "smile",

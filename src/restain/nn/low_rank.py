@@ -107,9 +107,11 @@ def _as_before(module: nn.Module) -> Iterator[None]:
     """Start without gradients; put back those that parameters held, and which parameters need them."""
     before = [(parameter, parameter.requires_grad, parameter.grad) for parameter in module.parameters()]
     module.zero_grad(set_to_none=True)
+    torch.clear_autocast_cache()  # autocast keeps copies of weights, and does not see them edited
     try:
         yield
     finally:
+        torch.clear_autocast_cache()
         for parameter, requires_grad, grad in before:
             parameter.requires_grad_(requires_grad)
             parameter.grad = grad

@@ -32,7 +32,8 @@ def patch_nce(query: Tensor, key: Tensor, temperature: float = 0.07) -> Tensor:
         DataError: shapes that differ.
     """
     q, k = _unit(query, key)
-    logits = q @ k.transpose(1, 2) / temperature
+    with torch.autocast(q.device.type, enabled=False):  # cosines divided by a small temperature need their digits
+        logits = q @ k.transpose(1, 2) / temperature
     # The diagonal holds the true partners: cross-entropy with the place as class.
     return (torch.logsumexp(logits, dim=2) - logits.diagonal(dim1=1, dim2=2)).mean(dim=1)
 

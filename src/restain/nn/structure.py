@@ -61,17 +61,18 @@ def structure_map(image: Tensor, proxy: Proxy, *, blur: float = 0.0) -> Tensor:
         )
     match proxy:
         case "luma_gradient":
-            structure = _gradient(_luma(image))
+            structure = _gradient(luma_of(image))
         case "rgb_gradient":
             structure = _gradient(image)
         case "smoothed":
-            structure = _gaussian(_luma(image), SMOOTHING)
+            structure = _gaussian(luma_of(image), SMOOTHING)
         case "edges":
-            structure = torch.tanh(_sobel(_luma(image)) / SATURATION)
+            structure = torch.tanh(_sobel(luma_of(image)) / SATURATION)
     return _gaussian(structure, blur) if blur else structure
 
 
-def _luma(image: Tensor) -> Tensor:
+def luma_of(image: Tensor) -> Tensor:
+    """Return the luma (B, 1, H, W) of images (B, 3, H, W), in their range."""
     return LUMA[0] * image[:, 0:1] + LUMA[1] * image[:, 1:2] + LUMA[2] * image[:, 2:3]
 
 

@@ -38,7 +38,7 @@ READINGS = (
     Column(
         "positive_f1", "", "higher", "F1 of positive cells, each read at its true place: whether the stain is right"
     ),
-    Column("positive_found_f1", "", "higher", "F1 of the places of positive nuclei: whether both are right"),
+    Column("positive_detection_f1", "", "higher", "F1 of the places of positive nuclei: whether both are right"),
     Column("percent_error", "points", "lower", "how far the percentage of positive cells of an image is off"),
 )
 """Readings of cells on fields of the phantom, by their names in ``restain.reports.PhantomReading``."""

@@ -90,6 +90,10 @@ def find_nuclei(
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise DataError(f"an image of shape {image.shape} is not (H, W, 3)", fix="pass a bright-field image in colour")
+    if max(mpp.x, mpp.y) > APART:
+        raise DataError(
+            f"pixels of {mpp} are too coarse to tell nuclei apart", fix=f"find nuclei at {APART / 2:g} um/px or finer"
+        )
     if not marks or not set(marks) <= set(stains.names) & set(BORDERS):
         raise DataError(
             f"nuclei cannot be found by {', '.join(marks) or 'no dye'} in {', '.join(stains.names)}",

@@ -112,7 +112,7 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
         log.close()
         if course.images:
             draw_curves(config.out)
-        with average.applied_to(method):
+        with average.applied_to(method), _autocast(accelerator, course):
             method.calibrate(measured.to(accelerator.device), _generator(accelerator.device, config.seed))
             save_bundle(config.out / "bundle", write_card(config, seen), method)
     accelerator.end_training()

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from restain.bundle import Card, Model, find_bundle, load_bundle, load_card
-from restain.config import dump_config, load_config
+from restain.config import dump_config, load_config, parse_config
 from restain.data import Pairs
 from restain.errors import ConfigError, DataError, GuidanceWarning, OutputError
 from restain.methods import Method, build_method, find_method
@@ -81,9 +81,15 @@ def new_method(config: TrainConfig) -> Method:
 
 
 def method_options(config: TrainConfig) -> dict[str, Any]:
-    """Return the options of the method, those of its parts from their bundles included."""
+    """Return all options of the method, defaults and presets spelled out, those of its parts from their bundles."""
+    if twice := config.method.config.keys() & config.parts.keys():
+        raise ConfigError(
+            f"{min(twice)} is given as a part and as an option of the method", fix=f"remove method.config.{min(twice)}"
+        )
     parts = {name: load_card(find_bundle(str(path))).method_config for name, path in config.parts.items()}
-    return {**config.method.config, **parts}
+    kind = find_method(config.method.name).config_type
+    options = parse_config(kind, {**config.method.config, **parts}, f"options of method {config.method.name!r}")
+    return options.model_dump(mode="json")
 
 
 def _load_parts(config: TrainConfig) -> dict[str, Model]:

@@ -26,7 +26,7 @@ def make():
         with torch.no_grad():  # fresh networks answer zero; give every path something to say
             for parameter in method.parameters():
                 parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
-        method.information.fill_(1.0)
+        method.constants.information.fill_(1.0)
         return method.eval().requires_grad_(False)
 
     return make

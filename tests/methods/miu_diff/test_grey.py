@@ -9,13 +9,13 @@ from restain.colour import HED
 from restain.errors import ConfigError
 from restain.methods.miu_diff.grey import (
     KNOTS,
-    luma_of,
     match_moments,
     match_quantiles,
     moments,
     quantiles,
     without_colour,
 )
+from restain.nn import luma_of
 
 
 @pytest.fixture

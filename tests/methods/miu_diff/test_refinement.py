@@ -129,3 +129,30 @@ def test_contrast_prefers_the_image_to_the_shifted_image(make, batch):
     contrast = LocalContrast(method.config, method.prior.network, batch.target, NOISE)
     level = Level(10.0, 1.0, 0.1)
     assert bool((contrast(batch.target, level) < contrast(batch.target.roll(8, dims=3), level)).all())
+
+
+@pytest.mark.parametrize("mode", ["lora", "weights"])
+def test_refinement_acts_in_half_precision_as_in_full(make, batch, mode):
+    """Autocast keeps copies of weights: it must notice that they were edited, and that they were put back."""
+    sampling = Sampling(sampler="ancestral", steps=8)
+
+    def moved(enabled):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            plain, refined_ = (
+                make(refinement=refinement, refinement_rate=1e-2).stain(batch.source, NOISE, sampling)
+                for refinement in ("none", mode)
+            )
+            return float((plain - refined_).abs().mean())
+
+    assert moved(True) == pytest.approx(moved(False), rel=0.5)
+    assert moved(True) > 1e-3
+
+
+@pytest.mark.parametrize("mode", ["lora", "weights"])
+def test_the_next_image_starts_from_the_weights_as_they_were_in_half_precision_too(make, batch, mode):
+    method, sampling = make(refinement=mode, refinement_rate=1e-2), Sampling(sampler="ancestral", steps=8)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        together = method.stain(batch.source, NOISE, sampling)
+        torch.clear_autocast_cache()
+        second = method.stain(batch.source[1:], NOISE.of(1), sampling)
+    torch.testing.assert_close(together[1:], second, atol=1e-5, rtol=0)

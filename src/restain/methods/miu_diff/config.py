@@ -1,5 +1,6 @@
 """The options of MIU-Diff."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self, final
 
 from pydantic import Field, model_validator
@@ -67,7 +68,7 @@ class MIUDiffConfig(Config):
     """``calibrated``: each term relative to its usual size (measured after training), times kappa; ``per_step``: each
     to unit size at every step, noise included; ``none``: the bare gradients, which move no pixel by a grey level."""
     kappa: float = Field(0.2, ge=0)
-    """Strength of calibrated guidance: the shift of a step relative to its noise."""
+    """Strength of calibrated guidance: the shift of a single step of the schedule relative to its noise."""
     weight_u: float = Field(1.0, ge=0)
     """Weight of the staining information U."""
     weight_i: float = Field(1.0, ge=0)
@@ -85,7 +86,7 @@ class MIUDiffConfig(Config):
     refinement_rate: float = Field(1e-4, gt=0)
     """Learning rate of Adam; 1e-4 suits adapters, 1e-5 all weights."""
     refinement_kappa: float = Field(0.3, ge=0)
-    """Strength of ``latent``: the shift of a step relative to its noise."""
+    """Strength of ``latent``: the shift of a single step of the schedule relative to its noise."""
     rank: int = Field(4, ge=1)
     """Rank of the adapters."""
     places: int = Field(256, ge=2)
@@ -97,14 +98,22 @@ class MIUDiffConfig(Config):
     @classmethod
     def _fill(cls, options: Any) -> Any:
         """Put the preset under the explicit options; an unknown one is refused by its field."""
-        if isinstance(options, dict) and (preset := options.get("preset", "recommended")) in PRESETS:
-            return {**PRESETS[preset], **options}
+        if isinstance(options, dict) and isinstance(preset := options.get("preset", "recommended"), str):
+            return {**PRESETS.get(preset, {}), **options}
         return options
+
+    @classmethod
+    def expanded(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return changed options with a preset spelled out, so that it takes the place of what stood before."""
+        return {**PRESETS.get(options.get("preset", ""), {}), **options}
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.start_step > self.prior.schedule.steps:
-            raise ValueError(f"start_step S is {self.start_step}, past the last step T of {self.prior.schedule.steps}")
+        last = self.prior.schedule.steps
+        if self.start_step > last:
+            raise ValueError(f"start_step S is {self.start_step}, past the last step T of {last}")
+        if self.critic_range > last:
+            raise ValueError(f"critic_range is {self.critic_range}, past the last step T of {last}")
         if self.start_step > self.critic_range:
             raise ValueError(f"start_step S is {self.start_step}, past critic_range, {self.critic_range}")
         if self.guided_steps > self.start_step:

@@ -11,12 +11,10 @@ from torch import Tensor
 
 from restain.colour import HED
 from restain.errors import ConfigError
+from restain.nn import luma_of
 
 ColourRemoval = Literal["luma601", "lab_L", "hematoxylin", "none"]
 """Ways to remove colour; ``none`` keeps the image as it is."""
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in ITU-R BT.601."""
 
 LINEAR_LUMINANCE = (0.2126729, 0.7151522, 0.0721750)
 """Luminance of linear sRGB under D65 (IEC 61966-2-1)."""
@@ -51,17 +49,12 @@ def without_colour(image: Tensor, how: ColourRemoval) -> Tensor:
     rgb = 0.5 * (image + 1)
     match how:
         case "luma601":
-            grey = _mix(rgb, LUMA)
+            grey = luma_of(rgb)
         case "lab_L":
             grey = _lightness(rgb)
         case "hematoxylin":
             grey = _hematoxylin(rgb)
     return (2 * grey - 1).clamp(-1, 1).expand(-1, 3, -1, -1)
-
-
-def luma_of(image: Tensor) -> Tensor:
-    """Return the luma (B, 1, H, W) of images (B, 3, H, W)."""
-    return _mix(image, LUMA)
 
 
 def moments(luma: Tensor) -> Tensor:
@@ -83,8 +76,8 @@ def match_moments(grey: Tensor, wanted: Tensor) -> Tensor:
 
 def quantiles(luma: Tensor) -> Tensor:
     """Return the quantiles of all values of a set of grey images, (KNOTS,), evenly spread from the least value up."""
-    knots = torch.linspace(0, 1, KNOTS, dtype=torch.float64, device=luma.device)
-    values = luma.flatten().double().sort().values
+    knots = torch.linspace(0, 1, KNOTS, dtype=torch.float64)
+    values = luma.detach().cpu().flatten().double().sort().values
     place = knots * (len(values) - 1)
     below = place.floor().long().clamp(max=max(0, len(values) - 2))
     return torch.lerp(values[below], values[(below + 1).clamp(max=len(values) - 1)], place - below).float()

@@ -25,28 +25,18 @@ from restain.diffusion import Guide, Noise, Sampling, guide_for, sample
 from restain.errors import ConfigError, GuidanceWarning
 from restain.methods.base import Batch, Method, Side
 from restain.methods.miu_diff.config import MIUDiffConfig
-from restain.methods.miu_diff.grey import (
-    KNOTS,
-    luma_of,
-    match_moments,
-    match_quantiles,
-    moments,
-    quantiles,
-    without_colour,
-)
-from restain.methods.miu_diff.guidance import Guidance, Information, gradients, root_mean_square
+from restain.methods.miu_diff.constants import Constants
+from restain.methods.miu_diff.grey import match_moments, match_quantiles, without_colour
+from restain.methods.miu_diff.guidance import Guidance, Information
 from restain.methods.miu_diff.refinement import ImageRefinement, LocalContrast, refined
 from restain.methods.prior import Prior
 from restain.nn import PROXY_CHANNELS, Mine, structure_map
 
-CALIBRATION = (1, 25, 50, 75, 100)
-"""Times at which the usual size of the gradients is measured, where the critic still sees structure."""
-
 WATCHED = (0, 20, 40, 60, 80, 100, 150, 200, 300, 400, 500)
 """Times of the curve of information, as far as the critic is trained."""
 
-INPUTS = ("noisy", "tweedie", "clean_literal")
-"""What critics are trained on, by number."""
+LEAST = 0.01
+"""Information in nats below which a critic knows nothing."""
 
 
 @final
@@ -64,12 +54,6 @@ class MIUDiff(Method):
 }"""
     samples: ClassVar[bool] = True
     parts: ClassVar[dict[str, Side]] = {"prior": "target"}
-    sizes: Tensor
-    information: Tensor
-    luma: Tensor
-    grey_quantiles: Tensor
-    luma_quantiles: Tensor
-    trained_on: Tensor
 
     def __init__(self, config: MIUDiffConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)
@@ -82,12 +66,7 @@ class MIUDiff(Method):
         self.prior = Prior(config.prior, source_channels=source_channels, target_channels=target_channels)
         self.critic = Mine(config.critic, PROXY_CHANNELS[config.proxy], target_channels)
         self.multiple = self.prior.multiple
-        self.register_buffer("sizes", torch.ones(3))
-        self.register_buffer("information", torch.zeros(()))
-        self.register_buffer("luma", torch.tensor([0.0, 1.0]))
-        self.register_buffer("grey_quantiles", torch.linspace(-1, 1, KNOTS))
-        self.register_buffer("luma_quantiles", torch.linspace(-1, 1, KNOTS))
-        self.register_buffer("trained_on", torch.tensor(float(INPUTS.index(config.critic_input))))
+        self.constants = Constants(config)
 
     def losses(self, player: str, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the critic's loss on images of the target stain and their own structure; sources play no part."""
@@ -108,24 +87,15 @@ class MIUDiff(Method):
         return {"information": self.critic.loss(structure, y_t, sigma_t.to(y), generator)}
 
     def calibrate(self, batch: Batch, generator: torch.Generator) -> None:
-        """Measure the usual sizes of the gradients, the information found at low noise, and the luma of the stain."""
-        y, config = batch.target, self.config
-        sizes, found = [], []
-        for t in CALIBRATION:
-            level = self.prior.schedule.level(float(t))
-            y_t = level.alpha * y + level.sigma * torch.randn(y.shape, generator=generator, device=y.device)
-            information = self._information(y, _Drawn(generator))
-            measured = config.model_copy(update={"terms": "both"})
-            grad_h, grad_i = gradients(measured, information, y_t, level)
-            pixels = y.shape[2] * y.shape[3]
-            sizes.append(torch.stack([pixels * root_mean_square(g) for g in (grad_h, grad_h - grad_i, grad_i)]))
-            with torch.no_grad():
-                found.append(information(y_t, level).mean())
-        self.sizes.copy_(torch.cat(sizes, dim=1).median(dim=1).values)
-        self.information.copy_(torch.stack(found).mean())
-        self.luma.copy_(moments(luma_of(y)))
-        self.luma_quantiles.copy_(quantiles(luma_of(y)))
-        self.grey_quantiles.copy_(quantiles(without_colour(batch.source, config.colour_removal)[:, :1]))
+        """Measure the usual sizes of the gradients, the information found at low noise, and the luma of both stains."""
+        if self.config.match_luma == "quantiles" and torch.equal(batch.source, batch.target):
+            warnings.warn(
+                "sources and targets are the same images, so their luma tells nothing of the source stain: "
+                "train on images of both stains, or set match_luma to none",
+                GuidanceWarning,
+                stacklevel=2,
+            )
+        self.constants.measure(self.config, self._ask, self.prior.schedule, batch, _Drawn(generator))
 
     def diagnostics(self, batch: Batch, generator: torch.Generator) -> dict[str, float]:
         """Return the curve I(g_y; y) over t, in nats, on images of the target stain."""
@@ -134,7 +104,7 @@ class MIUDiff(Method):
             level = self.prior.schedule.level(float(t))
             with torch.no_grad():
                 y_t = level.alpha * y + level.sigma * torch.randn(y.shape, generator=generator, device=y.device)
-                curve[f"I.t={t:04d}"] = float(self._information(y, _Drawn(generator))(y_t, level).mean())
+                curve[f"I.t={t:04d}"] = float(self._ask(self.config, y, _Drawn(generator))(y_t, level).mean())
         return curve
 
     def stain(self, source: Tensor, noise: Noise, sampling: Sampling) -> Tensor:
@@ -156,17 +126,23 @@ class MIUDiff(Method):
         grey = self._start(source)
         y_s = start.alpha * grey + start.sigma * noise(grey, 0)  # y_S ~ q(y_S | x'_0)
         kernel, times = sampling.plan(schedule, start.t)
+        if config.refinement != "none" and not any(0 < t <= config.refinement_start for t in times):
+            warnings.warn(
+                f"no step of the sampler lies between t'_0 = {config.refinement_start} and 0, so nothing is refined: "
+                "take more steps, or dpmpp_2m",
+                GuidanceWarning,
+                stacklevel=4,
+            )
         ahead = kernel.from_mean and config.at == "mean"
-        guidance = Guidance(
-            config, self._information(grey if config.structure_of == "grey" else source, noise), self.sizes, ahead=ahead
-        )
+        information = self._ask(config, grey if config.structure_of == "grey" else source, noise)
+        guidance = Guidance(config, information, self.constants.sizes_for(config), ahead=ahead)
         hooks: list[Guide] = []
         if config.terms != "none" and config.guided_steps and not (config.normalize != "none" and config.kappa == 0):
             hooks.append(guide_for(kernel, guidance, config.at))
         if config.refinement == "latent":
             contrast = LocalContrast(config, self.prior.network, grey, noise)
             hooks.append(guide_for(kernel, ImageRefinement(config, self.prior, contrast, guidance.beta), config.at))
-        generator = torch.Generator(source.device).manual_seed(0)  # of adapters that start without effect
+        generator = torch.Generator().manual_seed(0)  # of adapters, which start without effect
         with refined(config, self.prior, grey, noise, generator) as more:
             return sample(self.prior.denoiser, y_s, times, kernel, noise, hooks=[*hooks, *more])
 
@@ -177,12 +153,12 @@ class MIUDiff(Method):
             case "none":
                 return grey
             case "moments":
-                return match_moments(grey, self.luma)
+                return match_moments(grey, self.constants.luma)
             case "quantiles":
-                return match_quantiles(grey, self.grey_quantiles, self.luma_quantiles)
+                return match_quantiles(grey, self.constants.grey_for(self.config), self.constants.luma_quantiles)
 
-    def _information(self, source: Tensor, noise: Noise) -> Information:
-        return Information(self.config, self.critic, self.prior.denoiser, source, noise)
+    def _ask(self, config: MIUDiffConfig, source: Tensor, noise: Noise) -> Information:
+        return Information(config, self.critic, self.prior.denoiser, source, noise)
 
     def _structure(self, image: Tensor) -> Tensor:
         with torch.autocast(image.device.type, enabled=False):
@@ -191,34 +167,24 @@ class MIUDiff(Method):
     def _check(self, source: Tensor) -> None:
         """Refuse or report what guidance cannot work with."""
         config = self.config
-        trained_on = INPUTS[round(self.trained_on.item())]
         guided = config.terms != "none" and config.guided_steps > 0
-        if guided and config.critic_input != trained_on:
-            raise ConfigError(
-                f"the critic was trained on {trained_on} inputs, and critic_input is {config.critic_input}",
-                fix=f"train a critic with critic_input {config.critic_input}",
-            )
-        if guided and self.information <= 0:
-            warnings.warn(
-                f"the critic finds no information ({self.information:.2g} nats) in images about their own structure: "
-                "train it longer, as its guidance means nothing yet",
-                GuidanceWarning,
-                stacklevel=3,
+        if guided:
+            self.constants.check(config)
+        if guided and not self.constants.information > LEAST:
+            _warn(
+                f"the critic finds no information ({self.constants.information:.2g} nats) in images about their own "
+                "structure: train it longer, as its guidance means nothing yet"
             )
         flat = source.flatten(2).std(2).amax(1) < 1 / 255
         if bool(flat.any()):
-            warnings.warn(
-                f"{int(flat.sum())} of {len(source)} sources are of a single colour and have no structure to keep",
-                GuidanceWarning,
-                stacklevel=3,
-            )
+            _warn("a source is of a single colour and has no structure to keep")
         colour = (source.amax(1) - source.amin(1)).flatten(1).amax(1) < 4 / 255
         if config.colour_removal != "none" and bool((colour & ~flat).any()):
-            warnings.warn(
-                f"{int((colour & ~flat).sum())} of {len(source)} sources are grey: is the stain in them?",
-                GuidanceWarning,
-                stacklevel=3,
-            )
+            _warn("a source is grey: is the stain in it?")
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, GuidanceWarning, stacklevel=4)
 
 
 @final

@@ -45,7 +45,7 @@ RECOMMENDED: Mapping[str, Any] = {
     "refinement": "latent",
 }
 
-PRESETS: Mapping[Preset, Mapping[str, Any]] = {
+PRESETS: Mapping[str, Mapping[str, Any]] = {
     "recommended": RECOMMENDED,
     "paper_literal": {
         "colour_removal": "luma601",

@@ -102,6 +102,7 @@ class WeightRefinement(Guide):
                 fix="run with precision fp32, or with refinement latent or none",
             )
         self.optimiser.step()
+        torch.clear_autocast_cache()  # autocast would go on with its copies of the weights as they were
         self.losses.append(loss.item())
 
 
