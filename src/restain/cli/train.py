@@ -45,7 +45,7 @@ def train(
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        TimeRemainingColumn(),
         TextColumn("{task.fields[loss]}"),
     )
     with Progress(*columns, console=console) as bar:

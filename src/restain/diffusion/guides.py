@@ -14,6 +14,7 @@ from torch import Tensor
 
 from restain.diffusion.kernels import Kernel, Moment, forward_step
 from restain.diffusion.schedules import Level
+from restain.errors import GuidanceError
 
 Energy = Callable[[Tensor, Level], Tensor]
 """(x_t (B, C, H, W), level) -> one energy per image (B,), differentiable in x_t."""
@@ -94,12 +95,19 @@ def guide_for(kernel: Kernel, force: Force, at: Literal["mean", "state"]) -> Gui
 
 
 def force_of(energy: Energy) -> Force:
-    """Return -grad M_t of an energy by automatic differentiation, also where gradients are switched off around it."""
+    """Return -grad M_t of an energy by automatic differentiation, also where gradients are switched off around it.
+
+    The force raises GuidanceError where it is not finite.
+    """
 
     def force(x_t: Tensor, t: Level) -> Tensor:
         with torch.enable_grad():
             x_t = x_t.detach().requires_grad_()
             (g,) = torch.autograd.grad(energy(x_t, t).sum(), x_t)
+        if not bool(torch.isfinite(g).all()):
+            raise GuidanceError(
+                f"the gradient of an energy is not finite at t = {t.t:g}", fix="run with precision fp32"
+            )
         return -g
 
     return force

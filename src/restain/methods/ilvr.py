@@ -26,10 +26,10 @@ where their corners lie a multiple of N apart.
 """
 
 import math
-from typing import ClassVar, final
+from typing import ClassVar, Self, final
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from restain.config import Config
@@ -56,6 +56,14 @@ class ILVRConfig(Config):
     """phi: `bicubic` is official, `box` holds the constraint exactly."""
     range_t: int = Field(default=200, ge=0)
     """r, in steps of the prior's schedule: below it the prior is left alone; 200 is official."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.range_t >= self.prior.schedule.steps:
+            raise ValueError(
+                f"range_t is {self.range_t}, and with {self.prior.schedule.steps} steps the source would play no part"
+            )
+        return self
 
 
 @final

@@ -8,14 +8,17 @@ import torch
 from restain.diffusion import (
     Ancestral,
     GaussianDenoiser,
+    Guide,
     MeanGuide,
     Moment,
     RandomNoise,
     Sampling,
     ScoreGuide,
     guide_for,
+    sample,
 )
 from restain.errors import GuidanceError
+from restain.methods.miu_diff.grey import without_colour
 from restain.methods.miu_diff.guidance import Guidance, Information, gradients
 
 NOISE = RandomNoise(0)
@@ -104,13 +107,22 @@ def test_f15_the_calibrated_shift_is_kappa_times_the_noise_of_the_step(make, bat
 
 
 def test_the_same_pull_through_the_prediction(make, batch):
-    """What guidance adds to eps is what the mean shift of a unit step amounts to."""
+    """In a unit step, guidance through x0 shifts the mean as guidance of the mean does, up to sqrt(1 - beta)."""
     method = make(refinement="none")
-    schedule, t = method.prior.schedule, 50.0
-    level, force = schedule.level(t), force_of(method, batch, t)
-    x0 = torch.zeros_like(force)
-    moved = ScoreGuide(lambda *_: force).on_x0(x0, x0, level)
-    torch.testing.assert_close(moved, force * level.sigma**2 / level.alpha)
+    schedule = method.prior.schedule
+    t, s, beta = schedule.level(50.0), schedule.level(49.0), float(schedule.beta[49])
+    force, x_t = force_of(method, batch, 50.0).double(), batch.target.double()
+
+    def mean(guide):
+        x0 = guide.on_x0(0.9 * x_t, x_t, t)
+        transition = Ancestral("large")(Moment(t, x_t, x0), s, (), None)
+        return guide.on_mean(transition.mean, transition.std**2, transition.now, s)
+
+    nothing, through_x0, of_mean = (
+        mean(guide) for guide in (Guide(), ScoreGuide(lambda *_: force), MeanGuide(lambda *_: force, "state"))
+    )
+    torch.testing.assert_close(math.sqrt(1 - beta) * (through_x0 - nothing), of_mean - nothing, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(of_mean - nothing, beta * force, rtol=1e-6, atol=1e-12)
 
 
 def test_no_pixel_is_shifted_by_more_than_half_the_noise(make, batch):
@@ -132,11 +144,13 @@ def test_guidance_acts_on_the_first_steps_alone(make, batch):
 @pytest.mark.parametrize("off", [{"kappa": 0.0}, {"guided_steps": 0}, {"terms": "none"}])
 def test_guidance_that_is_switched_off_changes_no_bit(make, batch, sampler, off):
     sampling = Sampling(sampler=sampler, steps=6)
-    images = [
-        make(refinement="none", **options).stain(batch.source, NOISE, sampling) for options in (off, {"kappa": 0.0})
-    ]
-    assert torch.equal(*images)
-    assert not torch.equal(images[0], make(refinement="none").stain(batch.source, NOISE, sampling))
+    method = make(refinement="none", **off)
+    schedule, grey = method.prior.schedule, without_colour(batch.source, "luma601")
+    start = schedule.level(60.0)
+    kernel, times = sampling.plan(schedule, 60.0)
+    unguided = sample(method.prior.denoiser, start.alpha * grey + start.sigma * NOISE(grey, 0), times, kernel, NOISE)
+    assert torch.equal(method.stain(batch.source, NOISE, sampling), unguided)
+    assert not torch.equal(make(refinement="none").stain(batch.source, NOISE, sampling), unguided)
 
 
 def test_an_image_twice_as_large_is_pulled_as_strongly(make):

@@ -49,7 +49,8 @@ def softhist(y: Tensor) -> Tensor:
     """Return the mean entropy of the channels, each by a softened histogram.
 
     H = -sum_b p_b log p_b + log(bin), where every value is spread over its neighbouring bins by a Gaussian as wide as a
-    bin. Softening adds its own variance: 1e-4 nats to N(0, 0.3^2), 0.014 to the uniform law on [-1, 1].
+    bin. Softening adds its own variance: 1e-4 nats to N(0, 0.3^2), 0.014 to the uniform law on [-1, 1]. On a GPU the
+    sums run in any order, so that the last digits are not the same every time.
 
     Args:
         y: (B, C, H, W), |y| below 8 (noisy images are wider than [-1, 1]).

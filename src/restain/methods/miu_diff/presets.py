@@ -30,9 +30,10 @@ steps; above t = S/2 the weight of the information is negative, so that structur
 be compared with, not to be used.
 
 The others change one thing of ``recommended`` each and are the rows of the paper's tables: ``I_guided`` (information
-alone), ``U_guided`` (staining information alone), ``wo_MI`` (no guidance), ``l2_opt`` (distance of features instead
-of contrast), ``wo_pcl`` (no refinement), ``N...`` (start and guided steps), ``t...`` (start of the refinement t'_0),
-``lambda_constant``. ``N300`` and ``t40`` are the recommended values, named for tables.
+alone), ``U_guided`` (staining information alone, which is the entropy where terms are decoupled), ``wo_MI`` (no
+guidance), ``l2_opt`` (distance of features instead of contrast), ``wo_pcl`` (no refinement), ``N...`` (start and guided
+steps), ``t...`` (start of the refinement t'_0), ``lambda_constant``. ``N300`` and ``t40`` are the recommended values,
+named for tables.
 """
 
 RECOMMENDED: Mapping[str, Any] = {

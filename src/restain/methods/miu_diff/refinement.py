@@ -21,7 +21,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from restain.diffusion import Guide, Level, Noise
+from restain.diffusion import Guide, Level, Noise, force_of
 from restain.errors import GuidanceError
 from restain.methods.miu_diff.config import MIUDiffConfig
 from restain.methods.miu_diff.guidance import LARGEST, root_mean_square
@@ -126,16 +126,12 @@ class ImageRefinement:
         """Return the force (B, C, H, W)."""
         if not 0 < t.t <= self.config.refinement_start:
             return torch.zeros_like(y_t)
-        with torch.enable_grad():
-            y_t = y_t.detach().requires_grad_()
-            y_0 = self.prior.denoiser(y_t, torch.tensor(t.t, dtype=torch.float64))
-            (g,) = torch.autograd.grad(self.contrast(y_0, t).sum(), y_t)
-        if not bool(torch.isfinite(g).all()):
-            raise GuidanceError(
-                f"the gradient of the refinement is not finite at t = {t.t:g}", fix="run with precision fp32"
-            )
-        unit = g / root_mean_square(g)[:, None, None, None].clamp(min=1e-20)
-        return (-self.config.refinement_kappa * unit).clamp(-LARGEST, LARGEST) / math.sqrt(self.beta(t))
+        pull = force_of(self._loss)(y_t, t)
+        unit = pull / root_mean_square(pull)[:, None, None, None].clamp(min=1e-20)
+        return (self.config.refinement_kappa * unit).clamp(-LARGEST, LARGEST) / math.sqrt(self.beta(t))
+
+    def _loss(self, y_t: Tensor, t: Level) -> Tensor:
+        return self.contrast(self.prior.denoiser(y_t, torch.tensor(t.t, dtype=torch.float64)), t)
 
 
 @contextmanager
