@@ -98,7 +98,7 @@ def test_an_option_of_the_method_can_be_set_and_is_kept_in_the_result(restain, s
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("schedul.steps=500", "did you mean 'schedule'"),
+        ("sched.steps=500", "did you mean 'schedule'"),
         ("unet.width=16", "no longer fit"),
         ("steps", "of the form key=value"),
     ],
