@@ -114,6 +114,8 @@ def _explain(kind: type[Config], error: ValidationError, where: str) -> ConfigEr
     if first["type"] == "missing":
         return ConfigError(f"{where}: {place!r} is missing", fix="add it")
     reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error" and isinstance(first["input"], dict):  # values that do not go together
+        return ConfigError(f"{where}: {reason}", fix="change one of the values named")
     return ConfigError(f"{where}: {place!r} does not fit ({reason})", fix=f"change {first['input']!r}")
 
 
