@@ -43,6 +43,23 @@ class Stain(Config):
     """Value of empty glass, 0 to 255: white in transmitted light, 0 in fluorescence."""
 
 
+Stains = Stain | tuple[Stain, ...]
+"""One stain, or several in a list."""
+
+
+def listed(stains: Stains) -> tuple[Stain, ...]:
+    """Return one or several stains as several."""
+    return (stains,) if isinstance(stains, Stain) else stains
+
+
+def channels_of(stains: Stains) -> tuple[str, ...]:
+    """Return the names of all channels: those of one stain as they are, of several with the stain before them."""
+    several = listed(stains)
+    if len(several) == 1:
+        return several[0].channels
+    return tuple(f"{stain.name} {channel}" for stain in several for channel in stain.channels)
+
+
 @final
 class Card(Config):
     """What stands in ``card.yaml``."""
@@ -53,7 +70,7 @@ class Card(Config):
     """What it does, in one sentence."""
     source: Stain
     """What it takes."""
-    target: Stain
+    target: Stains
     """What it makes."""
     mpp: float | None
     """Micrometres per pixel it was trained at; None where the training images state no scale (pixels as they are)."""
@@ -77,6 +94,21 @@ class Card(Config):
     """Version that wrote the bundle."""
     files: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of every other file in the folder."""
+
+    @property
+    def targets(self) -> tuple[Stain, ...]:
+        """The stains it makes, one or several."""
+        return listed(self.target)
+
+    @property
+    def made(self) -> str:
+        """Their names, for people."""
+        return ", ".join(stain.name for stain in self.targets)
+
+    @property
+    def channels_out(self) -> tuple[str, ...]:
+        """The channels it makes, of all stains one after another."""
+        return channels_of(self.target)
 
 
 @final
@@ -102,7 +134,7 @@ def save_bundle(folder: Path, card: Card, method: Method) -> None:
     """Write a bundle; an existing one is replaced as a whole, at the end.
 
     Weights are stored as float16, whose rounding (2^-11) is below the bfloat16 (2^-9) that networks run in; buffers,
-    which hold measured constants of any size, as they are.
+    which hold measured constants of any size, as they are. What only training needs is left out.
 
     Args:
         folder: where the bundle goes.
@@ -119,7 +151,7 @@ def save_bundle(folder: Path, card: Card, method: Method) -> None:
         trained = dict(method.named_parameters())
         weights = {
             name: (value.half() if name in trained else value).detach().cpu().contiguous()
-            for name, value in method.state_dict().items()
+            for name, value in method.shipped().items()
         }
         (fresh / WEIGHTS).write_bytes(safetensors.torch.save(weights))
         stamped = card.model_copy(update={"files": {WEIGHTS: _sha256(fresh / WEIGHTS)}})
@@ -184,8 +216,8 @@ def load_bundle(folder: Path) -> Model:
         card.method,
         card.method_config,
         source_channels=len(card.source.channels),
-        target_channels=len(card.target.channels),
-    )
+        target_channels=len(card.channels_out),
+    ).dismantle()
     try:
         weights = safetensors.torch.load_file(folder / WEIGHTS)
     except SafetensorError as error:
@@ -219,8 +251,8 @@ def reconfigure(model: Model, options: Mapping[str, Any]) -> Model:
         card.method,
         card.method_config,
         source_channels=len(card.source.channels),
-        target_channels=len(card.target.channels),
-    )
+        target_channels=len(card.channels_out),
+    ).dismantle()
     weights, expected = model.method.state_dict(), method.state_dict()
     if odd := [name for name in expected.keys() | weights.keys() if _shape(expected, name) != _shape(weights, name)]:
         raise ConfigError(

@@ -31,7 +31,7 @@ def models(
             broken.append(f"{folder}: {error}")
             continue
         mpp = "any" if card.mpp is None else f"{card.mpp:g}"
-        row = (folder.name, card.source.name, card.target.name, mpp, card.method, f"{size / 1e6:.1f} MB", card.licence)
+        row = (folder.name, card.source.name, card.made, mpp, card.method, f"{size / 1e6:.1f} MB", card.licence)
         table.add_row(*map(escape, row))
     if table.row_count:
         console.print(table)

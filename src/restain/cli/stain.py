@@ -65,7 +65,7 @@ def stain(
     with progress_bar(console) as show:
         for progress in run(input, stainer, out, scale):
             show(progress)
-    target = stainer.model.card.target.name
+    target = stainer.model.card.made
     console.print(
         f"virtual {target}: {out}\ntook {duration(time.perf_counter() - start)}", markup=False, soft_wrap=True
     )
@@ -85,7 +85,7 @@ def _show_plan(path: Path, stainer: "Stainer", out: Path, mpp: "Mpp | None") -> 
     gpu = f", {found.cost.device_memory / 2**30:.1f} GiB on the GPU" if found.cost.device_memory else ""
     rows = {
         "input": f"{path}: {found.subject}",
-        "model": f"{card.name}: {card.source.name} to {card.target.name}, {scale}, tiles of {card.tile} px",
+        "model": f"{card.name}: {card.source.name} to {card.made}, {scale}, tiles of {card.tile} px",
         "sampling": "one pass" if sampling is None else f"{sampling.sampler}, {sampling.steps} steps, seed {seed}",
         "runs on": f"{stainer.device}, {stainer.options.precision}, {stainer.batch} tiles at once",
         "tiles": f"{found.tissue} to be stained of {found.tiles}",

@@ -83,10 +83,10 @@ def stain_tiles(source: Source, plan: TilePlan, stainer: Stainer, first_row: int
         DataError: the model returns values that are not finite.
         SlideError: pixels that cannot be decoded.
     """
-    target = stainer.model.card.target
-    glass = np.full((1, 1, len(target.channels)), target.background, np.uint8)
-    background = planes_from_image(glass)[:, 0, 0]
-    blender = Blender(plan, len(target.channels), first_row)
+    card = stainer.model.card
+    glass = np.array([stain.background for stain in card.targets for _ in stain.channels], np.uint8)
+    background = planes_from_image(glass[None, None])[:, 0, 0]
+    blender = Blender(plan, len(card.channels_out), first_row)
 
     def read(span: Span) -> tuple[Span, list[Planes]]:
         return span, [planes_from_image(source.read(tile.source)) for tile in span if tile.is_tissue]

@@ -62,13 +62,13 @@ def stain_reader(reader: SlideReader, stainer: Stainer) -> Generator[Progress, N
     card, info = stainer.model.card, reader.info
     source = Source(reader, card)
     plan = plan_tiles(source.size, stainer.model, None)
-    canvas = np.empty((source.size.height, source.size.width, len(card.target.channels)), np.uint8)
+    canvas = np.empty((source.size.height, source.size.width, len(card.channels_out)), np.uint8)
     for done, (tile, pixels) in enumerate(stain_tiles(source, plan, stainer), start=1):
         canvas[tile.core.slices] = pixels
         yield Progress("staining", done, len(plan))
     if source.is_native:
         return canvas
-    with ArrayReader(canvas, card.target.channels, source.mpp) as virtual:
+    with ArrayReader(canvas, card.channels_out, source.mpp) as virtual:
         return read_at(virtual, Region.of(info.size), info.require_mpp())
 
 
@@ -92,7 +92,7 @@ def check_picture(reader: SlideReader, stainer: Stainer, out: Path) -> None:
     Raises:
         OutputError: an image too large, or target channels that no picture holds.
     """
-    info, channels = reader.info, stainer.model.card.target.channels
+    info, channels = reader.info, stainer.model.card.channels_out
     if info.size.area > MOST_PIXELS:
         raise OutputError(
             f"the {info.size} px of {info.path} are too many for a picture such as {out.name}",

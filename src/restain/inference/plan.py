@@ -95,7 +95,7 @@ def forecast(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Foreca
     match kind_of(path, out):
         case Kind.SLIDE:
             subject, plan = _plan_slide(path, stainer, mpp)
-            strip = plan.halo * plan.size.width * len(stainer.model.card.target.channels) * 4
+            strip = plan.halo * plan.size.width * len(stainer.model.card.channels_out) * 4
             return Forecast(subject, len(plan), count_tissue(plan), strip, try_batch(stainer, plan.side))
         case Kind.IMAGE:
             subject, plan = _plan_image(path, stainer, out, mpp)
@@ -168,4 +168,4 @@ def _describe(source: Source, kind: str) -> str:
 
 def _held(plan: TilePlan, stainer: Stainer) -> int:
     card = stainer.model.card
-    return plan.size.area * (len(card.source.channels) + 2 * len(card.target.channels))
+    return plan.size.area * (len(card.source.channels) + 2 * len(card.channels_out))

@@ -25,7 +25,7 @@ def provenance(path: Path, stainer: Stainer) -> dict[str, str]:
         "weights": f"sha256 {card.files[WEIGHTS]}" if WEIGHTS in card.files else "not saved",
         "method": card.method,
         "options": json.dumps(card.method_config, sort_keys=True),
-        "stains": f"{card.source.name} to {card.target.name}",
+        "stains": f"{card.source.name} to {card.made}",
         "precision": stainer.options.precision,
         "source": path.name,
         "source_bytes": str(facts.st_size),

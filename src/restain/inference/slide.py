@@ -68,11 +68,11 @@ def run_slide(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Itera
     with open_slide(path, mpp) as reader:
         info, source, note = reader.info, Source(reader, card), provenance(path, stainer)
         plan = plan_slide(reader, source, stainer)
-        is_colour = card.target.channels == RGB
+        is_colour = card.channels_out == RGB
         compression = stainer.options.compression or ("jpeg" if is_colour else "zstd")
         tile = plan.across.stride if source.is_native else 512
         with create_slide(
-            out, info.size, info.mpp, card.target.channels, compression=compression, tile=tile, provenance=note
+            out, info.size, info.mpp, card.channels_out, compression=compression, tile=tile, provenance=note
         ) as writer:
             if source.is_native:
                 yield from _stain(source, plan, stainer, writer)
@@ -130,7 +130,7 @@ def _stain_rescaled(
 
     The final ``writer`` is open all the time: its lock keeps other processes away from the spool too.
     """
-    channels = stainer.model.card.target.channels
+    channels = stainer.model.card.channels_out
     folder = _spool_folder(out)
     digest = hashlib.sha256(json.dumps([note, str(source.mpp), str(source.size)]).encode()).hexdigest()[:16]
     spool = folder / f"{digest}.ome.tiff"

@@ -23,18 +23,27 @@ class Batch:
     Attributes:
         source: (B, source channels, H, W) in [-1, 1].
         target: (B, target channels, H, W) in [-1, 1].
+        auxiliary: (B, 1, H, W) in [-1, 1], a mask or a distance to its border; None where nobody asked for it.
+        stain: (B,) integers, which of the model's stains the target shows; None where it makes only one.
     """
 
     source: Tensor
     target: Tensor
+    auxiliary: Tensor | None = None
+    stain: Tensor | None = None
 
     def to(self, device: torch.device) -> Self:
-        """Return the batch on a device, in the memory layout that convolutions like."""
-        moved = (
-            plane.to(device, non_blocking=True, memory_format=torch.channels_last)
-            for plane in (self.source, self.target)
+        """Return the batch on a device, images in the memory layout that convolutions like."""
+
+        def planes(image: Tensor) -> Tensor:
+            return image.to(device, non_blocking=True, memory_format=torch.channels_last)
+
+        return type(self)(
+            planes(self.source),
+            planes(self.target),
+            None if self.auxiliary is None else planes(self.auxiliary),
+            None if self.stain is None else self.stain.to(device, non_blocking=True),
         )
-        return type(self)(*moved)
 
 
 class Method(nn.Module, ABC):
@@ -52,16 +61,41 @@ class Method(nn.Module, ABC):
     """BibTeX of the paper behind the method."""
     samples: ClassVar[bool]
     """Whether it draws from a distribution (and so has a sampler and steps), or computes one answer."""
+    paired: ClassVar[bool]
+    """Whether it learns from pixels of the source and the same pixels of the target, which must show the same place."""
     parts: ClassVar[Mapping[str, Side]] = {}
     """Methods it holds and does not train: the attribute that holds each, and the stain it is a prior of. Options of
     the same name rebuild them."""
+    scaffold: tuple[str, ...] = ()
+    """Attributes that only training needs, such as a discriminator; bundles leave them out, see ``dismantle``."""
+    stains: int = 1
+    """How many target stains it makes; with more than one, ``stain`` returns their channels one after another."""
+    config: Any
+    """Its options, of ``config_type``."""
     multiple: int
     """Sides of the images it takes must be multiples of this."""
 
     @abstractmethod
     def __init__(self, config: Any, *, source_channels: int, target_channels: int) -> None:
-        """Build the networks with fresh weights."""
+        """Build the networks with fresh weights.
+
+        Args:
+            config: of ``config_type``.
+            source_channels: channels of the source.
+            target_channels: channels of all target stains together.
+        """
         super().__init__()
+        self.config = config
+
+    def dismantle(self) -> Self:
+        """Drop what only training needs, and return the rest: it can stain, but not train."""
+        for name in self.scaffold:
+            setattr(self, name, None)
+        return self
+
+    def shipped(self) -> dict[str, Tensor]:
+        """Return the weights and buffers that staining needs, by name."""
+        return {name: value for name, value in self.state_dict().items() if name.split(".")[0] not in self.scaffold}
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters of each player; the players take turns in every step (a GAN has two).

@@ -60,10 +60,11 @@ class Conditional(Method):
   year      = {2023}
 }"""
     samples: ClassVar[bool] = True
+    paired: ClassVar[bool] = True
+    config: ConditionalConfig
 
     def __init__(self, config: ConditionalConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)
-        self.config = config
         self.network = UNet(config.unet, source_channels + target_channels, target_channels, time=True)
         self.multiple = self.network.multiple
         self.target_channels = target_channels

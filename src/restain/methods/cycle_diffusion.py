@@ -75,12 +75,13 @@ class CycleDiffusion(Method):
   year      = {2023}
 }"""
     samples: ClassVar[bool] = True
+    paired: ClassVar[bool] = False
+    config: CycleDiffusionConfig
     parts: ClassVar[dict[str, Side]] = {"prior": "target", "source_prior": "source"}
 
     def __init__(self, config: CycleDiffusionConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)
         check_channels("CycleDiffusion", source_channels, target_channels)
-        self.config = config
         self.prior = Prior(config.prior, source_channels=source_channels, target_channels=target_channels)
         self.source_prior = Prior(config.source_prior, source_channels=source_channels, target_channels=source_channels)
         self.multiple = math.lcm(self.prior.multiple, self.source_prior.multiple)

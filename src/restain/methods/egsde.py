@@ -92,12 +92,13 @@ class EGSDE(Method):
   year      = {2022}
 }"""
     samples: ClassVar[bool] = True
+    paired: ClassVar[bool] = False
+    config: EGSDEConfig
     parts: ClassVar[dict[str, Side]] = {"prior": "target"}
 
     def __init__(self, config: EGSDEConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)
         check_channels("EGSDE", source_channels, target_channels)
-        self.config = config
         self.prior = Prior(config.prior, source_channels=source_channels, target_channels=target_channels)
         self.classifier = NoiseClassifier(config.classifier, target_channels)
         self.multiple = math.lcm(self.prior.multiple, self.classifier.multiple, config.factor)

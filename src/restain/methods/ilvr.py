@@ -105,12 +105,13 @@ class ILVR(Method):
   year      = {2021}
 }"""
     samples: ClassVar[bool] = True
+    paired: ClassVar[bool] = False
+    config: ILVRConfig
     parts: ClassVar[dict[str, Side]] = {"prior": "target"}
 
     def __init__(self, config: ILVRConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)
         check_channels("ILVR", source_channels, target_channels)
-        self.config = config
         self.prior = Prior(config.prior, source_channels=source_channels, target_channels=target_channels)
         self.multiple = math.lcm(self.prior.multiple, config.factor)
 

@@ -52,10 +52,11 @@ class Prior(Method):
   year      = {2020}
 }"""
     samples: ClassVar[bool] = True
+    paired: ClassVar[bool] = False
+    config: PriorConfig
 
     def __init__(self, config: PriorConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)
-        self.config = config
         self.network = UNet(config.unet, target_channels, target_channels, time=True)
         self.multiple = self.network.multiple
         self.target_channels = target_channels

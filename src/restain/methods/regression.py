@@ -41,6 +41,7 @@ class Regression(Method):
   year      = {2023}
 }"""
     samples: ClassVar[bool] = False
+    paired: ClassVar[bool] = True
 
     def __init__(self, config: RegressionConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)

@@ -64,12 +64,13 @@ class SDEdit(Method):
   year      = {2022}
 }"""
     samples: ClassVar[bool] = True
+    paired: ClassVar[bool] = False
+    config: SDEditConfig
     parts: ClassVar[dict[str, Side]] = {"prior": "target"}
 
     def __init__(self, config: SDEditConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)
         check_channels("SDEdit", source_channels, target_channels)
-        self.config = config
         self.prior = Prior(config.prior, source_channels=source_channels, target_channels=target_channels)
         self.multiple = self.prior.multiple
 

@@ -39,7 +39,11 @@ class WeightAverage:
         half_life = max(min(self.half_life, RAMP * seen), 1e-8)
         keep = 0.5 ** (batch / half_life)
         for name, value in module.state_dict().items():
-            self.state[name].lerp_(value.to(self.state[name].dtype), 1 - keep)
+            averaged = self.state[name]
+            if value.is_floating_point() and value.shape == averaged.shape:
+                averaged.lerp_(value.to(averaged.dtype), 1 - keep)
+            else:  # counts, and stores that grow: their mean means nothing
+                self.state[name] = value.detach().clone()
 
     @contextmanager
     def applied_to(self, module: nn.Module) -> Iterator[None]:

@@ -29,7 +29,7 @@ class Training:
     """
 
     method: nn.Module
-    average: Mapping[str, Tensor]
+    average: dict[str, Tensor]
     optimisers: Mapping[str, optim.Optimizer]
 
 
@@ -76,7 +76,7 @@ def load_checkpoint(folder: Path, training: Training) -> int:
         training.method.load_state_dict(_load(newest / "method.safetensors"))
         averaged = _load(newest / "average.safetensors")
         for name, value in training.average.items():
-            value.copy_(averaged[name])
+            training.average[name] = averaged[name].to(value)
         for player, optimiser in training.optimisers.items():
             _unflatten(optimiser, _load(newest / f"optimiser-{player}.safetensors"))
     except (OSError, KeyError, RuntimeError, safetensors.SafetensorError) as error:

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self, final
 
 from pydantic import Field, model_validator
 
-from restain.bundle import Stain
+from restain.bundle import Stain, Stains
 from restain.config import Config
 from restain.data import DataConfig
 from restain.diffusion import Sampling
@@ -35,14 +35,18 @@ class Course(Config):
     """Peak learning rate of AdamW; 1e-4 to 5e-4 suits UNets from 100 M down to 1 M parameters."""
     warm_up: int = 2_000
     """Images over which the rate rises from zero; Adam's second moments need about that long."""
-    decay: Literal["constant", "cosine"] = "cosine"
-    """Falling to zero at the end gains quality in short runs; the papers keep the rate constant."""
+    decay: Literal["constant", "cosine", "late_linear"] = "cosine"
+    """Falling to zero at the end gains quality in short runs; the diffusion papers keep the rate constant, GANs keep it
+    for the first half and then let it fall linearly (`late_linear`)."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Of AdamW; GANs want a short memory of the gradient, 0.5, because their goal moves."""
     weight_decay: float = 0.0
     """Of AdamW."""
-    clip: float = 1.0
-    """Largest norm of the gradient; rare hard batches must not throw the weights."""
+    clip: float | None = 1.0
+    """Largest norm of the gradient of a player, since rare hard batches must not throw the weights; null for none."""
     average: int = 10_000
-    """Half-life of the moving average of weights, shortened early on to 5 % of the images seen (Karras et al. 2024)."""
+    """Half-life of the moving average of weights, shortened early on to 5 % of the images seen (Karras et al. 2024); 0
+    for none, as GANs are used."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """bf16 autocast is twice as fast on recent CPUs and GPUs; fp16 is not offered, it is unusable on CPUs."""
     workers: int = 0
@@ -58,6 +62,12 @@ class Course(Config):
     def _fits(self) -> Self:
         if self.images < 0 or min(self.batch, self.crop, self.log_every, self.checkpoint_every, self.picture_every) < 1:
             raise ValueError("batch, crop and the *_every intervals must be at least 1, and images at least 0")
+        if (
+            not all(0 <= beta < 1 for beta in self.betas)
+            or self.average < 0
+            or (self.clip is not None and self.clip <= 0)
+        ):
+            raise ValueError("betas must be in [0, 1), average at least 0, and clip positive or null")
         if self.checkpoint_every % self.log_every or self.picture_every % self.log_every:
             raise ValueError("checkpoint_every and picture_every must be multiples of log_every")
         return self
@@ -91,8 +101,8 @@ class TrainConfig(Config):
     """Seed of weights, batches and noise."""
     source: Stain
     """What the model takes."""
-    target: Stain
-    """What it makes."""
+    target: Stains
+    """What it makes: a stain, or several in a list, for a method that makes several."""
     data: DataConfig
     """Where pairs come from."""
     method: MethodChoice

@@ -66,7 +66,7 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
     method = new_method(config).to(accelerator.device)
     average = WeightAverage(method, course.average)
     optimisers: dict[str, optim.Optimizer] = {
-        player: optim.AdamW(parameters, lr=course.rate, weight_decay=course.weight_decay)
+        player: optim.AdamW(parameters, lr=course.rate, betas=course.betas, weight_decay=course.weight_decay)
         for player, parameters in method.players().items()
     }
     training = Training(method, average.state, optimisers)
@@ -144,7 +144,8 @@ def _step(
         loss.backward()  # type: ignore[no-untyped-call]
         if accelerator.num_processes > 1:
             _share_gradients(accelerator, parameters)
-        nn.utils.clip_grad_norm_(parameters, config.training.clip)
+        if config.training.clip is not None:
+            nn.utils.clip_grad_norm_(parameters, config.training.clip)
         for group in optimiser.param_groups:
             group["lr"] = _rate(config.training, seen)
         optimiser.step()
@@ -165,10 +166,11 @@ def _autocast(accelerator: Accelerator, course: Course) -> torch.autocast:
 
 
 def _rate(course: Course, seen: int) -> float:
-    """Return the learning rate: linear warm-up, then constant or a half cosine down to zero."""
+    """Return the learning rate: linear warm-up, then as ``Course.decay`` says."""
     warm = min(1.0, (seen + 1) / max(1, course.warm_up))
-    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, seen / course.images))) if course.decay == "cosine" else 1.0
-    return course.rate * warm * fall
+    done = min(1.0, seen / course.images)
+    fall = {"constant": 1.0, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "late_linear": min(1.0, 2 * (1 - done))}
+    return course.rate * warm * fall[course.decay]
 
 
 def _generator(device: torch.device, *key: int) -> torch.Generator:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from restain.bundle import Card, Model, find_bundle, load_bundle, load_card
+from restain.bundle import Card, Model, channels_of, find_bundle, listed, load_bundle, load_card
 from restain.config import dump_config, load_config, parse_config
 from restain.data import Pairs
 from restain.errors import ConfigError, DataError, GuidanceWarning, OutputError
@@ -59,8 +59,13 @@ def new_method(config: TrainConfig) -> Method:
         config.method.name,
         method_options(config),
         source_channels=len(config.source.channels),
-        target_channels=len(config.target.channels),
+        target_channels=len(channels_of(config.target)),
     )
+    if method.stains != (count := len(listed(config.target))):
+        raise ConfigError(
+            f"method {config.method.name!r} as configured makes {method.stains} stains, and target names {count}",
+            fix="name as many targets as the method makes",
+        )
     for name, part in parts.items():
         held: Method = getattr(method, name)
         held.load_state_dict(part.method.state_dict())
@@ -108,10 +113,10 @@ def _load_parts(config: TrainConfig) -> dict[str, Model]:
     parts = {name: load_bundle(find_bundle(str(path))) for name, path in given.items()}
     for name, part in parts.items():
         side = expected[name]
-        card, stain = part.card, config.source if side == "source" else config.target
-        if card.method != "prior" or card.target.name != stain.name or card.target.channels != stain.channels:
+        card, (stain, *_) = part.card, listed(config.source if side == "source" else config.target)
+        if card.method != "prior" or card.made != stain.name or card.channels_out != stain.channels:
             raise ConfigError(
-                f"parts.{name} is a {card.method} of {card.target.name} ({len(card.target.channels)} channels), "
+                f"parts.{name} is a {card.method} of {card.made} ({len(card.channels_out)} channels), "
                 f"not a prior of {stain.name} ({len(stain.channels)} channels)",
                 fix=f"train a prior of {stain.name} and name its bundle there",
             )
@@ -137,18 +142,20 @@ def check_pairs(config: TrainConfig, pairs: Pairs) -> None:
         DataError: they differ.
     """
     for side, stain, image in zip(("source", "target"), (config.source, config.target), pairs.read(0), strict=True):
-        if image.shape[2] != len(stain.channels):
+        wanted = listed(stain)[0].channels
+        if image.shape[2] != len(wanted):
             raise DataError(
-                f"{side} images have {image.shape[2]} channels, the configuration names {len(stain.channels)}",
+                f"{side} images have {image.shape[2]} channels, the configuration names {len(wanted)}",
                 fix=f"mend {side}.channels",
             )
 
 
 def write_card(config: TrainConfig, images: int) -> Card:
     """Return the card of the model that training leaves."""
+    made = ", ".join(stain.name for stain in listed(config.target))
     return Card(
         name=config.name,
-        summary=config.summary or f"{config.source.name} to {config.target.name} by {config.method.name}",
+        summary=config.summary or f"{config.source.name} to {made} by {config.method.name}",
         source=config.source,
         target=config.target,
         mpp=config.data.mpp,

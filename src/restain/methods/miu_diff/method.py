@@ -53,6 +53,8 @@ class MIUDiff(Method):
   archiveprefix = {arXiv}
 }"""
     samples: ClassVar[bool] = True
+    paired: ClassVar[bool] = False
+    config: MIUDiffConfig
     parts: ClassVar[dict[str, Side]] = {"prior": "target"}
 
     def __init__(self, config: MIUDiffConfig, *, source_channels: int, target_channels: int) -> None:
@@ -62,7 +64,6 @@ class MIUDiff(Method):
                 f"MIU-Diff compares colour images, not images of {source_channels} and {target_channels} channels",
                 fix="use a source and a target of three channels",
             )
-        self.config = config
         self.prior = Prior(config.prior, source_channels=source_channels, target_channels=target_channels)
         self.critic = Mine(config.critic, PROXY_CHANNELS[config.proxy], target_channels)
         self.multiple = self.prior.multiple
