@@ -32,7 +32,7 @@ class Footprint:
 def footprint(network: UNet, side: int = 128) -> Footprint:
     """Count parameters and the operations of one pass over a ``side`` x ``side`` image, without computing it."""
     shape_only = copy.deepcopy(network).to("meta")
-    channels = network.entrance.in_channels // network.fold**2
+    channels = network.down.entrance.in_channels // network.fold**2
     x = torch.zeros(1, channels, side, side, device="meta")
     time = torch.zeros(1, device="meta") if network.time is not None else None
     with FlopCounterMode(display=False) as counter, torch.no_grad():

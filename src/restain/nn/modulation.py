@@ -1,0 +1,234 @@
+"""How the features of one network act on those of another, level by level.
+
+Source: Kataria et al., "StainDiffuser: Multi-task diffusion model for virtual staining" (2024), who compute attention
+from the features F_k of an encoder of the source, and let it modulate the features h of the network that denoises. They
+do not print the formula; these are its readings::
+
+    xattn    h + W_o softmax(Q(h) K(F)^T / sqrt(d) - s r^2) V(F)     what the source shows is looked up
+    he_qk    h + W_o softmax(Q(F) K(F)^T / sqrt(d) - s r^2) V(h)     the source only routes: none of its content enters
+    gate     h (1 + tanh G(F)) + S(F)                                pixel by pixel, without attention (as SPADE)
+
+``r`` is the distance of two places in pixels of the level and ``s`` a learnt rate per head. Without that term attention
+cannot tell that a place of h and the same place of F belong together as long as h is noise, where sampling begins; and
+it is indifferent to the extent of a tile, as codes of absolute position are not.
+
+Everything that depends on the source alone is prepared once and serves all steps of a sampler.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Literal, Self, final
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from restain.config import Config
+from restain.errors import DataError
+from restain.nn.layers import HEAD_CHANNELS, group_norm, zero_init
+
+Context = tuple[Tensor, ...]
+"""What a modulation needs of the source's features."""
+
+SLOPES = (0.1, 2.0)
+"""Rates s at the start, of the widest and the narrowest head: they see 3 pixels, or half a pixel, around a place."""
+
+
+@final
+class ModulationConfig(Config):
+    """How the source's features act on the network that denoises."""
+
+    form: Literal["xattn", "he_qk", "gate", "concat"] = "xattn"
+    """`xattn` looks up what the source shows; `he_qk` is the literal reading, `gate` the cheapest; `concat` does
+    without an encoder and lays the source beside the noisy target, which is the ablation."""
+    window: int = Field(default=8, ge=1)
+    """Side of the windows in which attention looks, in pixels of the level; full attention at full size is infeasible:
+    16384^2 products at 128 x 128."""
+    global_levels: tuple[int, ...] = ()
+    """Levels where attention sees all of the tile instead, as the paper's lowest may; on slides windows make tiles of
+    any size agree."""
+    heads: int | None = Field(default=None, ge=1)
+    """Attention heads; null gives heads of 64 channels, and two at least, one wide and one narrow."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.form in ("gate", "concat") and self.global_levels:
+            raise ValueError(f"global_levels are of attention, which {self.form!r} has none of")
+        return self
+
+
+class Modulation(nn.Module, ABC):
+    """Lets features of the source act on features of one level."""
+
+    @abstractmethod
+    def prepare(self, feature: Tensor) -> Context:
+        """Return what depends on the source's features (B, C', H, W) alone."""
+
+    @abstractmethod
+    def forward(self, h: Tensor, context: Context) -> Tensor:
+        """Return the modulated h, (B, C, H, W) as it came."""
+
+
+def build_modulation(config: ModulationConfig, level: int, channels: int, source_channels: int) -> Modulation:
+    """Build the modulation of one level.
+
+    Args:
+        config: which form; not ``concat``.
+        level: its number.
+        channels: of h.
+        source_channels: of the source's features.
+
+    Raises:
+        ValueError: ``concat``, which modulates nothing.
+    """
+    window = None if level in config.global_levels else config.window
+    match config.form:
+        case "xattn":
+            return CrossAttention(channels, source_channels, config.heads, window)
+        case "he_qk":
+            return RoutingAttention(channels, source_channels, config.heads, window)
+        case "gate":
+            return Gate(channels, source_channels)
+        case "concat":
+            raise ValueError("the form concat has no modulation")
+
+
+@final
+class CrossAttention(Modulation):
+    """Queries from h, keys and values from the source: h + W_o softmax(Q K^T / sqrt(d) - s r^2) V."""
+
+    def __init__(self, channels: int, source_channels: int, heads: int | None, window: int | None) -> None:
+        super().__init__()
+        self.norm, self.norm_source = ChannelNorm(channels), ChannelNorm(source_channels)
+        self.query = nn.Conv2d(channels, channels, 1)
+        self.key_value = nn.Conv2d(source_channels, 2 * channels, 1)
+        self.out = zero_init(nn.Conv2d(channels, channels, 1))
+        self.attention = LocalAttention(channels, heads, window)
+
+    def prepare(self, feature: Tensor) -> Context:
+        """Return keys and values, cut into windows."""
+        k, v = self.key_value(self.norm_source(feature)).chunk(2, dim=1)
+        return self.attention.cut(k), self.attention.cut(v)
+
+    def forward(self, h: Tensor, context: Context) -> Tensor:
+        """Add what the source shows at and around every place."""
+        k, v = context
+        q = self.attention.cut(self.query(self.norm(h)))
+        mixed: Tensor = self.out(self.attention(q, k, v, h))
+        return h + mixed
+
+
+@final
+class RoutingAttention(Modulation):
+    """Queries and keys from the source, values from h: h + W_o softmax(Q K^T / sqrt(d) - s r^2) V."""
+
+    def __init__(self, channels: int, source_channels: int, heads: int | None, window: int | None) -> None:
+        super().__init__()
+        self.norm, self.norm_source = ChannelNorm(channels), ChannelNorm(source_channels)
+        self.query_key = nn.Conv2d(source_channels, 2 * channels, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+        self.out = zero_init(nn.Conv2d(channels, channels, 1))
+        self.attention = LocalAttention(channels, heads, window)
+
+    def prepare(self, feature: Tensor) -> Context:
+        """Return queries and keys, cut into windows."""
+        q, k = self.query_key(self.norm_source(feature)).chunk(2, dim=1)
+        return self.attention.cut(q), self.attention.cut(k)
+
+    def forward(self, h: Tensor, context: Context) -> Tensor:
+        """Mix places of h that the source finds alike."""
+        q, k = context
+        v = self.attention.cut(self.value(self.norm(h)))
+        mixed: Tensor = self.out(self.attention(q, k, v, h))
+        return h + mixed
+
+
+@final
+class Gate(Modulation):
+    """A factor and a shift for every pixel: h (1 + tanh G(F)) + S(F)."""
+
+    def __init__(self, channels: int, source_channels: int) -> None:
+        super().__init__()
+        self.norm = group_norm(source_channels)
+        self.factor = zero_init(nn.Conv2d(source_channels, channels, 1))
+        self.shift = zero_init(nn.Conv2d(source_channels, channels, 1))
+
+    def prepare(self, feature: Tensor) -> Context:
+        """Return factor and shift."""
+        return 1 + torch.tanh(self.factor(self.norm(feature))), self.shift(feature)
+
+    def forward(self, h: Tensor, context: Context) -> Tensor:
+        """Scale and shift."""
+        factor, shift = context
+        return h * factor + shift
+
+
+@final
+class ChannelNorm(nn.Module):
+    """Layer normalisation of the channels at every pixel (Ba et al., 2016), which no other pixel has part in."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
+        normed: Tensor = self.norm(x.permute(0, 2, 3, 1))
+        return normed.permute(0, 3, 1, 2)
+
+
+@final
+class LocalAttention(nn.Module):
+    """Softmax attention within windows, or within the whole map, that prefers near places.
+
+    Args:
+        channels: width.
+        heads: their number; None for heads of ``HEAD_CHANNELS`` channels, and two at least.
+        window: side of the windows; None for the whole map.
+    """
+
+    def __init__(self, channels: int, heads: int | None, window: int | None) -> None:
+        super().__init__()
+        self.heads = heads or max(2, channels // HEAD_CHANNELS)
+        self.window = window
+        rates = torch.linspace(math.log(SLOPES[1]), math.log(SLOPES[0]), self.heads)
+        self.log_slope = nn.Parameter(rates)
+
+    def cut(self, x: Tensor) -> Tensor:
+        """Cut (B, C, H, W) into windows of tokens, (B windows, heads, tokens, C / heads).
+
+        Raises:
+            DataError: H or W is not a multiple of the window.
+        """
+        batch, channels, height, width = x.shape
+        rows, columns = self._window(height, width)
+        if height % rows or width % columns:
+            raise DataError(
+                f"windows of {rows} px do not fit a map of {width} x {height} px", fix="choose another window or tile"
+            )
+        shape = (batch, self.heads, channels // self.heads, height // rows, rows, width // columns, columns)
+        windows = x.reshape(shape).permute(0, 3, 5, 1, 4, 6, 2)
+        return windows.reshape(-1, self.heads, rows * columns, channels // self.heads)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, like: Tensor) -> Tensor:
+        """Return softmax(q k^T / sqrt(d) - s r^2) v, put together again as a map of the size of ``like``."""
+        batch, channels, height, width = like.shape
+        rows, columns = self._window(height, width)
+        nearness = -self.log_slope.exp()[:, None, None] * _squared_distance(rows, columns, q.device)
+        attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=nearness.to(q.dtype)[None])
+        shape = (batch, height // rows, width // columns, self.heads, rows, columns, channels // self.heads)
+        return attended.reshape(shape).permute(0, 3, 6, 1, 4, 2, 5).reshape(batch, channels, height, width)
+
+    def _window(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of windows: a map smaller than one is a window of its own."""
+        if self.window is None:
+            return height, width
+        return min(self.window, height), min(self.window, width)
+
+
+def _squared_distance(rows: int, columns: int, device: torch.device) -> Tensor:
+    """Return r^2 between all pixels of a window, (tokens, tokens)."""
+    y, x = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij")
+    place = torch.stack([y.flatten(), x.flatten()], dim=1).float()
+    return (place[:, None] - place[None, :]).square().sum(-1)
