@@ -100,7 +100,10 @@ def test_parts_that_are_missing_or_too_many_are_refused(tmp_path, prior, method,
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"target": {"name": "HER2"}}, r"parts.prior is a prior of Ki67 \(3 channels\), not a prior of HER2"),
+        (
+            {"target": {"name": "HER2"}},
+            r"and Ki67 \(3 channels\), not of method 'prior' and HER2",
+        ),
         ({"data": {**DATA, "mpp": 1.0}}, "parts.prior was trained at 0.5 um/px, the images have 1.0 um/px"),
     ],
 )
@@ -111,7 +114,7 @@ def test_a_prior_of_another_stain_or_scale_is_refused(tmp_path, prior, changes, 
 
 def test_another_kind_of_bundle_is_no_prior(tmp_path, prior):
     config, _ = train_miu_diff(tmp_path, prior)
-    with pytest.raises(ConfigError, match=r"parts\.prior is a miu_diff of Ki67"):
+    with pytest.raises(ConfigError, match=r"parts\.prior is of method 'miu_diff' and Ki67"):
         train_miu_diff(tmp_path / "second", config.out / "bundle")
 
 

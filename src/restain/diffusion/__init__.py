@@ -1,9 +1,11 @@
 """Diffusion: schedules, denoisers, one sampler loop, guides and noise. It knows nothing of stains."""
 
 from restain.diffusion.ancestral import Ancestral, EulerMaruyama
+from restain.diffusion.bridge import BridgeDenoiser, BridgeObjective, BrownianBridge, bridge_target
+from restain.diffusion.coarse_noise import CoarseNoise
 from restain.diffusion.denoiser import ClassifierFree, Denoiser, GaussianDenoiser, Network, NetworkDenoiser
 from restain.diffusion.edm import PreconditionedDenoiser, Preconditioning
-from restain.diffusion.grids import Times, every_step, karras, lu, trailing
+from restain.diffusion.grids import Times, every_step, karras, lu, to_the_last, trailing
 from restain.diffusion.guides import Energy, Force, Guide, MeanGuide, ScoreGuide, force_of, guide_for
 from restain.diffusion.inversion import PathNoise, invert
 from restain.diffusion.kernels import Kernel, Moment, Transition, forward_step
@@ -21,7 +23,7 @@ from restain.diffusion.predictions import (
     x0_from,
 )
 from restain.diffusion.sample import Step, sample, steps
-from restain.diffusion.sampling import Sampler, Sampling, ScheduleConfig
+from restain.diffusion.sampling import FLOW_SAMPLERS, Sampler, Sampling, ScheduleConfig
 from restain.diffusion.schedules import (
     Level,
     RectifiedFlow,
@@ -37,8 +39,13 @@ from restain.diffusion.schedules import (
 
 __all__ = [
     "DDIM",
+    "FLOW_SAMPLERS",
     "Ancestral",
+    "BridgeDenoiser",
+    "BridgeObjective",
+    "BrownianBridge",
     "ClassifierFree",
+    "CoarseNoise",
     "DPMSolverMultistep",
     "Denoiser",
     "Energy",
@@ -73,6 +80,7 @@ __all__ = [
     "UniPC",
     "VarianceExploding",
     "VariancePreserving",
+    "bridge_target",
     "denoising_loss",
     "eps_from",
     "every_step",
@@ -91,6 +99,7 @@ __all__ = [
     "sample",
     "steps",
     "target",
+    "to_the_last",
     "trailing",
     "x0_from",
     "zero_terminal_snr",

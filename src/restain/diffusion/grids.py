@@ -38,6 +38,15 @@ def trailing(schedule: Schedule, steps: int, start: float | None = None) -> Time
     return tuple(first * left / steps for left in range(steps, -1, -1))
 
 
+def to_the_last(schedule: Schedule, steps: int, start: float | None = None) -> Times:
+    """Return times even in t from ``start`` to ``t_min``, then 0 (Li et al. 2023): for levels that noise leaves slowly.
+
+    Args: as for ``trailing``, which asks the network at ``start / steps`` last.
+    """
+    first = _first(schedule, steps, start)
+    return (*(float(t) for t in np.linspace(first, schedule.t_min, steps)), 0.0)
+
+
 def lu(schedule: Schedule, steps: int, start: float | None = None) -> Times:
     """Return times even in log(alpha / sigma) from ``start`` to ``t_min``, then 0 (Lu et al. 2022): for few steps.
 

@@ -7,7 +7,7 @@ from pydantic import field_validator
 
 from restain.config import Config
 from restain.diffusion.ancestral import Ancestral, EulerMaruyama
-from restain.diffusion.grids import Times, lu, trailing
+from restain.diffusion.grids import Times, lu, to_the_last, trailing
 from restain.diffusion.kernels import Kernel
 from restain.diffusion.multistep import DPMSolverMultistep, UniPC
 from restain.diffusion.ode import DDIM
@@ -20,8 +20,13 @@ from restain.diffusion.schedules import (
     zero_terminal_snr,
 )
 
-Sampler = Literal["dpmpp_2m", "dpmpp_2m_sde", "unipc", "ddim", "ancestral", "ancestral_small", "euler_maruyama"]
+Sampler = Literal[
+    "dpmpp_2m", "dpmpp_2m_sde", "unipc", "ddim", "ancestral", "ancestral_small", "euler_maruyama", "bridge"
+]
 """Samplers that may be asked for by name."""
+
+FLOW_SAMPLERS: tuple[Sampler, ...] = ("ddim", "dpmpp_2m", "unipc")
+"""Those that follow the flow: all that is random about them is where they start."""
 
 _SAMPLERS: Mapping[Sampler, tuple[Kernel, Callable[[Schedule, int, float | None], Times]]] = {
     "dpmpp_2m": (DPMSolverMultistep(), lu),
@@ -31,6 +36,7 @@ _SAMPLERS: Mapping[Sampler, tuple[Kernel, Callable[[Schedule, int, float | None]
     "ancestral": (Ancestral("large"), trailing),
     "ancestral_small": (Ancestral("small"), trailing),
     "euler_maruyama": (EulerMaruyama(), trailing),
+    "bridge": (Ancestral("small"), to_the_last),
 }
 
 
@@ -39,9 +45,11 @@ class Sampling(Config):
     """How to sample."""
 
     sampler: Sampler = "dpmpp_2m"
-    """DPM-Solver++(2M) on a log-SNR grid keeps fine texture at few steps; the ancestral ones are the papers'."""
+    """DPM-Solver++(2M) on a log-SNR grid keeps fine texture at few steps; the ancestral ones are the papers', `bridge`
+    that of Brownian bridges (`ancestral_small` which looks at the lowest level last)."""
     steps: int = 20
-    """Network evaluations per image: 20 for `dpmpp_2m` and its kin, the schedule's 1000 for the ancestral ones."""
+    """Network evaluations per image: 20 for `dpmpp_2m` and its kin, the schedule's 1000 for the ancestral ones, 200 for
+    `bridge`."""
 
     @field_validator("steps")
     @classmethod

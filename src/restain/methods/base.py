@@ -17,6 +17,20 @@ Side = Literal["source", "target"]
 
 @final
 @dataclass(frozen=True)
+class Part:
+    """What a method holds and does not train.
+
+    Attributes:
+        of: the stain it must know, or both.
+        method: its own method.
+    """
+
+    of: Side | Literal["both"]
+    method: str = "prior"
+
+
+@final
+@dataclass(frozen=True)
 class Batch:
     """Training images; whether a source and its target show the same place is the business of the data.
 
@@ -63,9 +77,8 @@ class Method(nn.Module, ABC):
     """Whether it draws from a distribution (and so has a sampler and steps), or computes one answer."""
     paired: ClassVar[bool]
     """Whether it learns from pixels of the source and the same pixels of the target, which must show the same place."""
-    parts: ClassVar[Mapping[str, Side]] = {}
-    """Methods it holds and does not train: the attribute that holds each, and the stain it is a prior of. Options of
-    the same name rebuild them."""
+    parts: ClassVar[Mapping[str, Part]] = {}
+    """Methods it holds and does not train, by the attribute that holds each. Options of the same name rebuild them."""
     scaffold: tuple[str, ...] = ()
     """Attributes that only training needs, such as a discriminator; bundles leave them out, see ``dismantle``."""
     stains: int = 1

@@ -32,7 +32,7 @@ from torch import Tensor
 from restain.config import Config
 from restain.diffusion import DDIM, Kernel, LaterNoise, Noise, PathNoise, Sampling, Times, sample
 from restain.errors import ConfigError
-from restain.methods.base import Batch, Method, Side
+from restain.methods.base import Batch, Method, Part
 from restain.methods.checks import check_channels, check_start
 from restain.methods.prior import Prior, PriorConfig
 
@@ -77,7 +77,7 @@ class CycleDiffusion(Method):
     samples: ClassVar[bool] = True
     paired: ClassVar[bool] = False
     config: CycleDiffusionConfig
-    parts: ClassVar[dict[str, Side]] = {"prior": "target", "source_prior": "source"}
+    parts: ClassVar[dict[str, Part]] = {"prior": Part("target"), "source_prior": Part("source")}
 
     def __init__(self, config: CycleDiffusionConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)

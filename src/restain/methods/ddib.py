@@ -27,14 +27,11 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from restain.config import Config
-from restain.diffusion import Noise, Sampling, invert, sample
+from restain.diffusion import FLOW_SAMPLERS, Noise, Sampling, invert, sample
 from restain.errors import ConfigError
-from restain.methods.base import Batch, Method, Side
+from restain.methods.base import Batch, Method, Part
 from restain.methods.checks import check_channels
 from restain.methods.prior import Prior, PriorConfig
-
-DETERMINISTIC = ("ddim", "dpmpp_2m", "unipc")
-"""Samplers that follow the flow."""
 
 
 @final
@@ -74,7 +71,7 @@ class DDIB(Method):
     samples: ClassVar[bool] = True
     paired: ClassVar[bool] = False
     config: DDIBConfig
-    parts: ClassVar[dict[str, Side]] = {"prior": "target", "source_prior": "source"}
+    parts: ClassVar[dict[str, Part]] = {"prior": Part("target"), "source_prior": Part("source")}
 
     def __init__(self, config: DDIBConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)
@@ -104,10 +101,10 @@ class DDIB(Method):
         return sample(self.prior.denoiser, z, down, kernel, noise)  # y = ODE_target(z; T, 0)
 
     def _check(self, sampling: Sampling) -> None:
-        if sampling.sampler not in DETERMINISTIC:
+        if sampling.sampler not in FLOW_SAMPLERS:
             raise ConfigError(
                 f"DDIB follows the flow, and {sampling.sampler} draws noise",
-                fix=f"use a sampler that draws none: {', '.join(DETERMINISTIC)}",
+                fix=f"use a sampler that draws none: {', '.join(FLOW_SAMPLERS)}",
             )
         ends = [prior.schedule.level(prior.schedule.t_max).alpha for prior in (self.prior, self.source_prior)]
         if min(ends) == 0 and sampling.sampler != "ddim":

@@ -39,7 +39,7 @@ from torch.nn import functional
 
 from restain.config import Config
 from restain.diffusion import Level, Noise, Sampling, ScoreGuide, force_of, sample
-from restain.methods.base import Batch, Method, Side
+from restain.methods.base import Batch, Method, Part
 from restain.methods.checks import check_channels, check_start
 from restain.methods.prior import Prior, PriorConfig
 from restain.nn import LowPass, NoiseClassifier, NoiseClassifierConfig, low_pass
@@ -94,7 +94,7 @@ class EGSDE(Method):
     samples: ClassVar[bool] = True
     paired: ClassVar[bool] = False
     config: EGSDEConfig
-    parts: ClassVar[dict[str, Side]] = {"prior": "target"}
+    parts: ClassVar[dict[str, Part]] = {"prior": Part("target")}
 
     def __init__(self, config: EGSDEConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)

@@ -35,7 +35,7 @@ from torch import Tensor
 from restain.config import Config
 from restain.diffusion import Guide, Level, Noise, Sampling, sample
 from restain.errors import ConfigError
-from restain.methods.base import Batch, Method, Side
+from restain.methods.base import Batch, Method, Part
 from restain.methods.checks import check_channels
 from restain.methods.prior import Prior, PriorConfig
 from restain.nn import LowPass, low_pass
@@ -107,7 +107,7 @@ class ILVR(Method):
     samples: ClassVar[bool] = True
     paired: ClassVar[bool] = False
     config: ILVRConfig
-    parts: ClassVar[dict[str, Side]] = {"prior": "target"}
+    parts: ClassVar[dict[str, Part]] = {"prior": Part("target")}
 
     def __init__(self, config: ILVRConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from restain.config import Config
 from restain.diffusion import LaterNoise, Noise, Sampling, sample
-from restain.methods.base import Batch, Method, Side
+from restain.methods.base import Batch, Method, Part
 from restain.methods.checks import check_channels, check_start
 from restain.methods.prior import Prior, PriorConfig
 
@@ -66,7 +66,7 @@ class SDEdit(Method):
     samples: ClassVar[bool] = True
     paired: ClassVar[bool] = False
     config: SDEditConfig
-    parts: ClassVar[dict[str, Side]] = {"prior": "target"}
+    parts: ClassVar[dict[str, Part]] = {"prior": Part("target")}
 
     def __init__(self, config: SDEditConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)

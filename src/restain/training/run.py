@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 
-from restain.bundle import Card, Model, channels_of, find_bundle, listed, load_bundle, load_card
+from restain.bundle import Card, Model, Stain, Stains, channels_of, find_bundle, listed, load_bundle, load_card
 from restain.config import dump_config, load_config, parse_config
 from restain.data import Pairs
 from restain.errors import ConfigError, DataError, GuidanceWarning, OutputError
-from restain.methods import Method, build_method, find_method
+from restain.methods import Method, Part, build_method, find_method
 from restain.training.config import TrainConfig
 
 RESOLVED = "config.yaml"
@@ -112,18 +112,19 @@ def _load_parts(config: TrainConfig) -> dict[str, Model]:
         )
     parts = {name: load_bundle(find_bundle(str(path))) for name, path in given.items()}
     for name, part in parts.items():
-        side = expected[name]
-        card, (stain, *_) = part.card, listed(config.source if side == "source" else config.target)
-        if card.method != "prior" or card.made != stain.name or card.channels_out != stain.channels:
+        card, wanted = part.card, expected[name]
+        needed = _stains(config.source, config.target, wanted)
+        known = _stains(card.source, card.target, Part("both") if wanted.of == "both" else Part("target"))
+        if card.method != wanted.method or not needed <= known:
             raise ConfigError(
-                f"parts.{name} is a {card.method} of {card.made} ({len(card.channels_out)} channels), "
-                f"not a prior of {stain.name} ({len(stain.channels)} channels)",
-                fix=f"train a prior of {stain.name} and name its bundle there",
+                f"parts.{name} is of method {card.method!r} and {_spell(known)}, "
+                f"not of method {wanted.method!r} and {_spell(needed)}",
+                fix="train such a part and name its bundle there",
             )
         if card.mpp != config.data.mpp:
             raise ConfigError(
                 f"parts.{name} was trained at {card.mpp} um/px, the images have {config.data.mpp} um/px",
-                fix="train a prior at the scale of the images",
+                fix="train the part at the scale of the images",
             )
         if card.tile != config.use.tile:
             warnings.warn(
@@ -133,6 +134,16 @@ def _load_parts(config: TrainConfig) -> dict[str, Model]:
                 stacklevel=2,
             )
     return parts
+
+
+def _stains(source: Stain, target: Stains, part: Part) -> set[tuple[str, tuple[str, ...]]]:
+    """Return name and channels of the stains of one side, or both."""
+    sides = {"source": (source,), "target": listed(target), "both": (source, *listed(target))}
+    return {(stain.name, stain.channels) for stain in sides[part.of]}
+
+
+def _spell(stains: set[tuple[str, tuple[str, ...]]]) -> str:
+    return ", ".join(f"{name} ({len(channels)} channels)" for name, channels in sorted(stains))
 
 
 def check_pairs(config: TrainConfig, pairs: Pairs) -> None:

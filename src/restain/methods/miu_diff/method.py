@@ -23,7 +23,7 @@ from torch import Tensor
 from restain.config import Config
 from restain.diffusion import Guide, Noise, Sampling, guide_for, sample
 from restain.errors import ConfigError, GuidanceWarning
-from restain.methods.base import Batch, Method, Side
+from restain.methods.base import Batch, Method, Part
 from restain.methods.miu_diff.config import MIUDiffConfig
 from restain.methods.miu_diff.constants import Constants
 from restain.methods.miu_diff.grey import match_moments, match_quantiles, without_colour
@@ -55,7 +55,7 @@ class MIUDiff(Method):
     samples: ClassVar[bool] = True
     paired: ClassVar[bool] = False
     config: MIUDiffConfig
-    parts: ClassVar[dict[str, Side]] = {"prior": "target"}
+    parts: ClassVar[dict[str, Part]] = {"prior": Part("target")}
 
     def __init__(self, config: MIUDiffConfig, *, source_channels: int, target_channels: int) -> None:
         super().__init__(config, source_channels=source_channels, target_channels=target_channels)
