@@ -14,7 +14,7 @@ ROWS = (  # from the top; a module imports only from rows below its own
     {"demo", "doctor", "studies"},
     {"reports", "viewer"},
     {"training", "inference"},
-    {"bundle", "data"},
+    {"bundle", "data", "features"},
     {"methods"},
     {"tissue", "metrics", "phantom"},
     {"slides", "colour", "nn", "diffusion", "uncertainty"},

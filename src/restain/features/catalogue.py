@@ -1,0 +1,37 @@
+"""From a name to an extractor."""
+
+from pathlib import Path
+
+import torch
+
+from restain.errors import ConfigError
+from restain.features.extractor import Extractor
+from restain.features.hub import HubExtractor
+from restain.features.inception import InceptionExtractor
+from restain.features.phantom import PhantomExtractor
+
+NAMES = "phantom, inception, inception=PATH or timm=MODEL"
+
+
+def find_extractor(name: str, device: torch.device | str = "cpu") -> Extractor:
+    """Return an extractor.
+
+    Args:
+        name: ``phantom``; ``inception``, or ``inception=PATH`` with a path of the published weights; ``timm=MODEL``.
+        device: where the network runs.
+
+    Raises:
+        ConfigError: no such extractor.
+        BundleError: its weights are not at hand, or not what they should be.
+        MissingExtraError: it needs a package that is not installed.
+    """
+    match name.split("=", maxsplit=1):
+        case ["phantom"]:
+            return PhantomExtractor(device=device)
+        case ["inception"]:
+            return InceptionExtractor(device=device)
+        case ["inception", path] if path:
+            return InceptionExtractor(Path(path), device)
+        case ["timm", model] if model:
+            return HubExtractor(model, device)
+    raise ConfigError(f"there is no extractor {name!r}", fix=f"choose {NAMES}")
