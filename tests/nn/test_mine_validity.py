@@ -63,15 +63,18 @@ def reported(mine: Mine) -> list[float]:
     return values
 
 
-def test_a_critic_that_knows_the_noise_finds_less_information_in_more_noise_and_never_less_than_none():
-    values = reported(trained(conditioned=True, steps=800))
-    assert values[0] > 0.2
-    assert values[:4] == sorted(values[:4], reverse=True)
-    assert min(values) >= -0.05
-    assert abs(values[-1]) <= 0.05
+def test_a_critic_that_knows_the_noise_finds_less_information_in_more_noise_and_hardly_less_than_none():
+    # Six seeds and another machine gave 0.38 to 0.94 at t = 0, 0.28 to 0.74 at 40, 0.15 to 0.29 at 100, below 0.04 at
+    # 200, and never less than -0.07. Which of the first two is higher is chance: the critic is trained only briefly.
+    clean, nearly_clean, noisy, noisier, noisiest = reported(trained(conditioned=True, steps=800))
+    assert min(clean, nearly_clean) > 0.2
+    assert min(clean, nearly_clean) > 1.3 * noisy
+    assert noisy > 0.08
+    assert noisy > noisier + 0.06
+    assert max(abs(noisier), abs(noisiest)) < 0.12
 
 
 def test_a_critic_of_clean_images_reports_negative_information_of_noisy_ones():
     values = dict(zip(TIMES, reported(trained(conditioned=False, steps=800)), strict=True))
-    assert values[0] > 0
-    assert values[100] < 0
+    assert values[0] > 0.2
+    assert values[100] < -1  # -14 and less with three seeds
