@@ -1,11 +1,37 @@
-"""Where the tissue is, how a slide is cut into tiles, and how tile results become one image; and where nuclei are.
+"""Where tissue, nuclei and markers are; how a slide is cut into tiles, and how tile results become one image.
 
 NumPy, SciPy and scikit-image only.
 """
 
 from restain.tissue.blend import Blender
+from restain.tissue.coarse_mask import GLANDS, GLANDS_OF_CDX2, CoarseMaskConfig, coarse_mask
+from restain.tissue.dab_histogram import DabHistogram, dab_density
+from restain.tissue.distance import PlaneKind, inside_distance, plane_of, signed_distance
 from restain.tissue.mask import tissue_mask
 from restain.tissue.nuclei import centres, find_nuclei
 from restain.tissue.plan import Axis, Mask, Tile, TilePlan
+from restain.tissue.positive_threshold import PositiveThreshold, ThresholdRule, choose_threshold
 
-__all__ = ["Axis", "Blender", "Mask", "Tile", "TilePlan", "centres", "find_nuclei", "tissue_mask"]
+__all__ = [
+    "GLANDS",
+    "GLANDS_OF_CDX2",
+    "Axis",
+    "Blender",
+    "CoarseMaskConfig",
+    "DabHistogram",
+    "Mask",
+    "PlaneKind",
+    "PositiveThreshold",
+    "ThresholdRule",
+    "Tile",
+    "TilePlan",
+    "centres",
+    "choose_threshold",
+    "coarse_mask",
+    "dab_density",
+    "find_nuclei",
+    "inside_distance",
+    "plane_of",
+    "signed_distance",
+    "tissue_mask",
+]
