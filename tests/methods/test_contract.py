@@ -10,23 +10,28 @@ from restain.methods import METHODS, Batch, Method, build_method, find_method
 
 pytestmark = pytest.mark.filterwarnings("ignore:the critic finds no information")  # it is not trained here
 
+GENERATOR = {"width": 4, "blocks": 1}
+DISCRIMINATOR = {"width": 4, "layers": 1}
 UNET = {"width": 8, "multipliers": [1, 2], "blocks": 1, "attention": [], "middle_attention": False}
 PRIOR = {"prior": {"unet": UNET}}
 BOTH = {**PRIOR, "source_prior": {"unet": UNET}}
 TINY = {
     "conditional": {"unet": UNET},
     "cycle_diffusion": BOTH,
+    "cut": {"generator": GENERATOR, "discriminator": DISCRIMINATOR, "layers": [0, 4, 8, 12]},
+    "cyclegan": {"generator": GENERATOR, "discriminator": DISCRIMINATOR},
     "ddib": {**BOTH, "noise_step": 100},
     "egsde": {**PRIOR, "classifier": {"width": 8, "multipliers": [1, 2]}, "factor": 4},
     "ilvr": {**PRIOR, "factor": 4},
     "miu_diff": {**PRIOR, "critic": {"patch": 8, "widths": [8, 16]}},
+    "pix2pix": {"generator": {"width": 4, "downs": 3}, "discriminator": DISCRIMINATOR},
     "prior": {"unet": UNET},
     "regression": {"unet": UNET},
     "sdedit": PRIOR,
 }
 FEW = {name: Sampling(sampler="ddim" if name == "cycle_diffusion" else "dpmpp_2m", steps=3) for name in METHODS}
 
-CONDITIONED = {"conditional", "prior", "regression"}
+CONDITIONED = {"conditional", "pix2pix", "prior", "regression"}
 """Methods that take sources of any number of channels; the others take the source for a noisy target."""
 ASSEMBLED = {"cycle_diffusion", "ddib", "ilvr", "sdedit"}
 """Methods with nothing of their own to learn."""

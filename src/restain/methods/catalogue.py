@@ -8,10 +8,13 @@ from restain.errors import ConfigError
 from restain.methods.base import Method
 from restain.methods.conditional import Conditional
 from restain.methods.cycle_diffusion import CycleDiffusion
+from restain.methods.cut import CUT
+from restain.methods.cyclegan import CycleGAN
 from restain.methods.ddib import DDIB
 from restain.methods.egsde import EGSDE
 from restain.methods.ilvr import ILVR
 from restain.methods.miu_diff import MIUDiff
+from restain.methods.pix2pix import Pix2Pix
 from restain.methods.prior import Prior
 from restain.methods.regression import Regression
 from restain.methods.sdedit import SDEdit
@@ -19,10 +22,13 @@ from restain.methods.sdedit import SDEdit
 METHODS: Mapping[str, type[Method]] = {
     "conditional": Conditional,
     "cycle_diffusion": CycleDiffusion,
+    "cut": CUT,
+    "cyclegan": CycleGAN,
     "ddib": DDIB,
     "egsde": EGSDE,
     "ilvr": ILVR,
     "miu_diff": MIUDiff,
+    "pix2pix": Pix2Pix,
     "prior": Prior,
     "regression": Regression,
     "sdedit": SDEdit,

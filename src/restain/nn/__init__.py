@@ -1,8 +1,11 @@
 """Networks, and what is measured and minimised with them. They know nothing of slides, stains or noise schedules."""
 
+from restain.nn.adversarial import Objective, discriminator_loss, frozen, generator_loss
+from restain.nn.blur import BINOMIAL_5, GAUSSIAN_3, blur, pyramid
 from restain.nn.classifier import NoiseClassifier, NoiseClassifierConfig
 from restain.nn.encoder import Encoder
 from restain.nn.footprint import Footprint, footprint
+from restain.nn.image_pool import ImagePool
 from restain.nn.low_pass import LowPass, low_pass
 from restain.nn.low_rank import low_rank, restored
 from restain.nn.mine import Mine, MineConfig
@@ -15,17 +18,24 @@ from restain.nn.mutual_information import (
     jensen_shannon,
     smile,
 )
-from restain.nn.patch_nce import feature_distance, gather_places, patch_nce
+from restain.nn.patch_discriminator import PatchDiscriminator, PatchDiscriminatorConfig
+from restain.nn.patch_heads import PatchHeads, draw_places
+from restain.nn.patch_nce import adaptive_patch_nce, feature_distance, gather_places, patch_nce
+from restain.nn.resnet_generator import ResNetGenerator, ResNetGeneratorConfig
 from restain.nn.structure import PROXY_CHANNELS, Proxy, luma_of, structure_map
 from restain.nn.unet import UNet
 from restain.nn.unet_config import UNetConfig
+from restain.nn.unet_generator import UNetGenerator, UNetGeneratorConfig
 
 __all__ = [
+    "BINOMIAL_5",
+    "GAUSSIAN_3",
     "PROXY_CHANNELS",
     "Bound",
     "Context",
     "Encoder",
     "Footprint",
+    "ImagePool",
     "LowPass",
     "MarginalAverage",
     "Mine",
@@ -34,20 +44,35 @@ __all__ = [
     "ModulationConfig",
     "NoiseClassifier",
     "NoiseClassifierConfig",
+    "Objective",
+    "PatchDiscriminator",
+    "PatchDiscriminatorConfig",
+    "PatchHeads",
     "Proxy",
+    "ResNetGenerator",
+    "ResNetGeneratorConfig",
     "UNet",
     "UNetConfig",
+    "UNetGenerator",
+    "UNetGeneratorConfig",
+    "adaptive_patch_nce",
+    "blur",
     "build_modulation",
+    "discriminator_loss",
     "donsker_varadhan",
+    "draw_places",
     "feature_distance",
     "footprint",
+    "frozen",
     "gather_places",
+    "generator_loss",
     "infonce",
     "jensen_shannon",
     "low_pass",
     "low_rank",
     "luma_of",
     "patch_nce",
+    "pyramid",
     "restored",
     "smile",
     "structure_map",

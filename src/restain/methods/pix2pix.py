@@ -1,0 +1,165 @@
+"""pix2pix: a generator that a discriminator of pairs cannot tell from the real stain, near it pixel by pixel.
+
+Sources: Isola et al., "Image-to-image translation with conditional adversarial networks" (2017), whose numbers are the
+defaults; Liu et al., "BCI: Breast cancer immunohistochemical image generation through pyramid pix2pix" (2022), equation
+3, which is `preset: pyramid_pix2pix`.
+
+Equations, with generator G and discriminator D of pairs::
+
+    D minimises  1/2 E -log D(x, y) + 1/2 E -log(1 - D(x, G(x)))
+    G minimises  E -log D(x, G(x)) + sum_k lambda_k || g_k(y) - g_k(G(x)) ||_1
+                 g_0(y) = y,  g_(k+1)(y) = every second pixel of blur^4 g_k(y)
+
+The norms are means over pixels and channels. pix2pix has lambda = (100,), PyramidPix2Pix (25, 25, 25, 25): the coarser
+the scale, the less it minds a target that is not aligned to the pixel.
+
+Deviations: dropout and batch statistics act in training only. The official code keeps both when it is tested, as its
+randomness, with one image at a time; then a tile would depend on its neighbours and its extent, and a slide would not
+be seamless. Crops are not scaled to 286 px first; a physical scale is a fact.
+
+Official course: crops of 256 px (PyramidPix2Pix 512 or 1024), batch 1 (2), Adam 2e-4 with betas 0.5 and 0.999, 100
+epochs at that rate and 100 down to zero.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, final
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from restain.config import Config
+from restain.diffusion import Noise, Sampling
+from restain.methods.base import Batch, Method
+from restain.methods.named_options import under
+from restain.nn import (
+    GAUSSIAN_3,
+    Objective,
+    PatchDiscriminator,
+    PatchDiscriminatorConfig,
+    ResNetGenerator,
+    ResNetGeneratorConfig,
+    UNetGenerator,
+    UNetGeneratorConfig,
+    discriminator_loss,
+    frozen,
+    generator_loss,
+    pyramid,
+)
+
+BLURS = 4
+"""Blurs between two scales, each of 3 pixels and sigma 1; official."""
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "pix2pix": {"generator": {"kind": "unet"}, "discriminator": {"norm": "batch"}},
+    "pyramid_pix2pix": {
+        "generator": {"kind": "resnet", "norm": "batch", "dropout": 0.5},
+        "discriminator": {"norm": "batch"},
+        "pixel": (25.0, 25.0, 25.0, 25.0),
+    },
+}
+"""Name -> options."""
+
+
+@final
+class Pix2PixConfig(Config):
+    """Options of pix2pix."""
+
+    preset: Literal["pix2pix", "pyramid_pix2pix"] | None = "pix2pix"
+    """Named settings under those given explicitly; null leaves the defaults of the options below."""
+    generator: Annotated[UNetGeneratorConfig | ResNetGeneratorConfig, Field(discriminator="kind")] = (
+        UNetGeneratorConfig()
+    )
+    """What makes the stain, of kind `unet` or `resnet`."""
+    discriminator: PatchDiscriminatorConfig = PatchDiscriminatorConfig(norm="batch")
+    """What tells it from the real one, given the source."""
+    objective: Objective = "bce"
+    """How scores become losses; `bce` is official for both presets."""
+    pixel: tuple[float, ...] = Field(default=(100.0,), min_length=1)
+    """lambda_k: weight of the L1 distance at each scale, the finest first."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, options: Any) -> Any:
+        """Put the preset under the explicit options; an unknown one is refused by its field."""
+        if isinstance(options, dict) and isinstance(preset := options.get("preset", "pix2pix"), str):
+            return under(PRESETS.get(preset, {}), options)
+        return options
+
+    @classmethod
+    def expanded(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return changed options with a preset spelled out, so that it takes the place of what stood before."""
+        return under(PRESETS.get(options.get("preset", ""), {}), options)
+
+
+@final
+class Pix2Pix(Method):
+    """y = G(x)."""
+
+    config_type: ClassVar[type[Config]] = Pix2PixConfig
+    summary: ClassVar[str] = "Paired GAN: near the target pixel by pixel, and like it to a discriminator (pix2pix)."
+    citation: ClassVar[str] = """@inproceedings{isola2017image,
+  title     = {Image-to-Image Translation with Conditional Adversarial Networks},
+  author    = {Isola, Phillip and Zhu, Jun-Yan and Zhou, Tinghui and Efros, Alexei A.},
+  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition},
+  year      = {2017}
+}
+@inproceedings{liu2022bci,
+  title     = {{BCI}: Breast Cancer Immunohistochemical Image Generation Through Pyramid Pix2pix},
+  author    = {Liu, Shengjie and Zhu, Chuang and Xu, Feng and Jia, Xinyu and Shi, Zhongyue and Jin, Mulan},
+  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition Workshops},
+  year      = {2022}
+}"""
+    samples: ClassVar[bool] = False
+    paired: ClassVar[bool] = True
+    scaffold = ("discriminator",)
+    config: Pix2PixConfig
+
+    def __init__(self, config: Pix2PixConfig, *, source_channels: int, target_channels: int) -> None:
+        super().__init__(config, source_channels=source_channels, target_channels=target_channels)
+        self.network: UNetGenerator | ResNetGenerator = (
+            UNetGenerator(config.generator, source_channels, target_channels)
+            if isinstance(config.generator, UNetGeneratorConfig)
+            else ResNetGenerator(config.generator, source_channels, target_channels)
+        )
+        self.discriminator = PatchDiscriminator(config.discriminator, source_channels + target_channels)
+        self.multiple = self.network.multiple
+
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        """Return the discriminator's parameters, then the generator's."""
+        return {
+            "discriminator": list(self.discriminator.parameters()),
+            "generator": list(self.network.parameters()),
+        }
+
+    def losses(self, player: str, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return what the discriminator, or the generator, minimises; dropout follows torch's global generator."""
+        objective = self.config.objective
+        if player == "discriminator":
+            with torch.no_grad():
+                made = self.network(batch.source)
+            real, fake = self._scores(batch.source, batch.target), self._scores(batch.source, made)
+            return {"adversarial": discriminator_loss(real, fake, objective)}
+        made = self.network(batch.source)
+        with frozen(self.discriminator):
+            adversarial = generator_loss(self._scores(batch.source, made), objective)
+        return {"adversarial": adversarial, "pixel": self.pixel_distance(made.float() - batch.target)}
+
+    def pixel_distance(self, difference: Tensor) -> Tensor:
+        """Return sum_k lambda_k || g_k(difference) ||_1, a scalar; blurring is linear, so the difference is enough.
+
+        Args:
+            difference: of two images, (B, C, H, W).
+        """
+        scales = pyramid(difference, len(self.config.pixel), GAUSSIAN_3, times=BLURS)
+        distances = [weight * g_k.abs().mean() for weight, g_k in zip(self.config.pixel, scales, strict=True)]
+        return torch.stack(distances).sum()
+
+    def stain(self, source: Tensor, noise: Noise, sampling: Sampling) -> Tensor:
+        """Return G(x); noise and sampling play no part."""
+        made: Tensor = self.network(source)
+        return made.float()
+
+    def _scores(self, source: Tensor, target: Tensor) -> Tensor:
+        scores: Tensor = self.discriminator(torch.cat([source, target.to(source.dtype)], dim=1))
+        return scores
