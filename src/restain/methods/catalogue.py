@@ -5,7 +5,9 @@ from typing import Any
 
 from restain.config import parse_config
 from restain.errors import ConfigError
+from restain.methods.autoencoder import Autoencoder
 from restain.methods.base import Method
+from restain.methods.bridge import Bridge, LatentBridge
 from restain.methods.conditional import Conditional
 from restain.methods.cycle_diffusion import CycleDiffusion
 from restain.methods.cut import CUT
@@ -18,8 +20,11 @@ from restain.methods.pix2pix import Pix2Pix
 from restain.methods.prior import Prior
 from restain.methods.regression import Regression
 from restain.methods.sdedit import SDEdit
+from restain.methods.stain_diffuser import StainDiffuser
 
 METHODS: Mapping[str, type[Method]] = {
+    "autoencoder": Autoencoder,
+    "bridge": Bridge,
     "conditional": Conditional,
     "cycle_diffusion": CycleDiffusion,
     "cut": CUT,
@@ -27,11 +32,13 @@ METHODS: Mapping[str, type[Method]] = {
     "ddib": DDIB,
     "egsde": EGSDE,
     "ilvr": ILVR,
+    "latent_bridge": LatentBridge,
     "miu_diff": MIUDiff,
     "pix2pix": Pix2Pix,
     "prior": Prior,
     "regression": Regression,
     "sdedit": SDEdit,
+    "stain_diffuser": StainDiffuser,
 }
 """Name -> class."""
 

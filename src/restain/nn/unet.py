@@ -117,7 +117,11 @@ class UNet(nn.Module):
 
     def contexts(self, features: Sequence[Tensor]) -> list[Context]:
         """Return what the modulations need of another network's features, F_1, F_2, ...: once for all times."""
-        return [modulation.prepare(feature) for modulation, feature in zip(self.modulations, features, strict=True)]
+        found = []
+        for modulation, feature in zip(self.modulations, features, strict=True):
+            assert isinstance(modulation, Modulation)
+            found.append(modulation.prepare(feature))
+        return found
 
     def _embed(self, time: Tensor | None, label: Tensor | None) -> Tensor | None:
         told: list[Tensor] = []
