@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from restain.errors import DataError
-from restain.nn import feature_distance, gather_places, patch_nce
+from restain.nn import adaptive_patch_nce, feature_distance, gather_places, patch_nce
 
 
 def features(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -76,3 +76,22 @@ def test_half_precision_features_are_compared_in_full():
 def test_features_that_do_not_belong_together_are_refused():
     with pytest.raises(DataError, match="do not belong together"):
         patch_nce(features(1, 10, 8), features(1, 11, 8))
+
+
+def test_with_full_trust_the_adaptive_loss_is_the_plain_one():
+    q, k = torch.randn(2, 9, 4), torch.randn(2, 9, 4)
+    torch.testing.assert_close(adaptive_patch_nce(q, k, trust=1.0), patch_nce(q, k))
+
+
+def test_without_trust_only_places_that_agree_count():
+    """Two places agree and one is opposite: only the two have weight, 3/2 each."""
+    q = torch.tensor([[[1.0, 0, 0], [0, 1, 0], [0, 0, 1]]])
+    k = torch.tensor([[[1.0, 0, 0], [0, 1, 0], [0, 0, -1]]])
+    each = -torch.log_softmax(q[0] @ k[0].T / 0.5, dim=1).diagonal()
+    expected = (1.5 * each[0] + 1.5 * each[1]) / 3
+    torch.testing.assert_close(adaptive_patch_nce(q, k, trust=0.0, temperature=0.5), expected[None])
+
+
+def test_where_nothing_agrees_and_nothing_is_trusted_there_is_no_loss():
+    q = torch.randn(1, 5, 3)
+    assert adaptive_patch_nce(q, -q, trust=0.0).item() == 0

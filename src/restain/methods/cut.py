@@ -12,8 +12,8 @@ Equations, with generator G whose first layers give features at places, heads H,
                  + lambda_ASP NCE_w(G(x), y) + lambda_GP mean over levels of w_k || g_k(G(x)) - g_k(y) ||_1
 
 FastCUT leaves NCE(G(y), y) out (then c = 1), and mirrors x at random before G, but not for NCE (`flip`). ASP needs
-pairs, which may disagree: NCE_w weighs places by p + (1 - p) relu(cosine), where p falls from 1 to 0 over the last quarter
-of `schedule_images`; the levels of a Gaussian pyramid weigh w_k = 1/64 .. 1, the coarsest most.
+pairs, which may disagree: NCE_w weighs places by p + (1 - p) relu(cosine), and p falls from 1 to 0 over the last
+quarter of `schedule_images`; the levels of a Gaussian pyramid weigh w_k = 1/64 .. 1, the coarsest most.
 
 Deviations: weights start as N(0, 0.02^2) instead of Xavier with gain 0.02; the rate decays over the second half of the
 training (`late_linear`), that of FastCUT and ASP officially over the last quarter.
