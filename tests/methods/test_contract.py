@@ -14,8 +14,11 @@ GENERATOR = {"width": 4, "blocks": 1}
 DISCRIMINATOR = {"width": 4, "layers": 1}
 UNET = {"width": 8, "multipliers": [1, 2], "blocks": 1, "attention": [], "middle_attention": False}
 PRIOR = {"prior": {"unet": UNET}}
+AUTOENCODER = {"latent": {"width": 8, "multipliers": [1, 2], "blocks": 1, "fold": 2}}
 BOTH = {**PRIOR, "source_prior": {"unet": UNET}}
 TINY = {
+    "autoencoder": AUTOENCODER,
+    "bridge": {"unet": UNET},
     "conditional": {"unet": UNET},
     "cycle_diffusion": BOTH,
     "cut": {"generator": GENERATOR, "discriminator": DISCRIMINATOR, "layers": [0, 4, 8, 12]},
@@ -23,6 +26,7 @@ TINY = {
     "ddib": {**BOTH, "noise_step": 100},
     "egsde": {**PRIOR, "classifier": {"width": 8, "multipliers": [1, 2]}, "factor": 4},
     "ilvr": {**PRIOR, "factor": 4},
+    "latent_bridge": {"unet": UNET, "autoencoder": AUTOENCODER},
     "miu_diff": {**PRIOR, "critic": {"patch": 8, "widths": [8, 16]}},
     "pix2pix": {"generator": {"width": 4, "downs": 3}, "discriminator": DISCRIMINATOR},
     "prior": {"unet": UNET},
@@ -35,7 +39,7 @@ CONDITIONED = {"conditional", "pix2pix", "prior", "regression"}
 """Methods that take sources of any number of channels; the others take the source for a noisy target."""
 ASSEMBLED = {"cycle_diffusion", "ddib", "ilvr", "sdedit"}
 """Methods with nothing of their own to learn."""
-EXACT = {"conditional", "prior", "regression"}
+EXACT = {"autoencoder", "bridge", "conditional", "prior", "regression"}
 """Methods whose loss is zero for a perfect network."""
 
 
@@ -128,7 +132,9 @@ def test_the_seed_decides_a_sample_and_nothing_else_does(name):
 def test_overfits_four_pairs(name):
     """The loss falls below a tenth of its start on four pairs in 500 steps."""
     torch.manual_seed(0)
-    options = {"unet": {**UNET, "width": 16}}
+    options = (
+        {"latent": {**AUTOENCODER["latent"], "width": 16}} if name == "autoencoder" else {"unet": {**UNET, "width": 16}}
+    )
     method, batch = build_method(name, options, source_channels=3, target_channels=3), pairs(4)
     optimiser = torch.optim.Adam(method.parameters(), lr=4e-3)
     seen: list[float] = []

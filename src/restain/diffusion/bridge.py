@@ -73,6 +73,16 @@ class BrownianBridge(Schedule):
         m_t = self.m(t)
         return 1 - m_t, (2 * self.variance * (m_t - m_t**2)).sqrt()
 
+    def add_drift(self, u_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """Return x_t = u_t + m_t y.
+
+        Args:
+            u_t: see the head of this file, (B, C, H, W).
+            y: sources, (B, C, H, W).
+            t: () or (B,).
+        """
+        return u_t + expand(self.m(t), y) * y
+
     def time(self, ratio: float) -> float:
         """Invert delta_t / (1 - m_t)^2 = 2 s m_t / (1 - m_t)."""
         m_t = 1.0 if math.isinf(ratio) else ratio**2 / (2 * self.variance + ratio**2)
@@ -97,8 +107,8 @@ class BridgeDenoiser(Denoiser):
     def __call__(self, x_t: Tensor, t: Tensor, source: Tensor | None = None) -> Tensor:
         """Add the drift, ask the network and convert what it predicts; ``x_t`` is u_t here."""
         assert source is not None, "a bridge is never asked without its other end"
-        u_t, y, m_t = x_t, source, self.bridge.m(t)
-        x_t = u_t + expand(m_t, y) * y
+        u_t, y = x_t, source
+        x_t = self.bridge.add_drift(u_t, y, t)
         p = self.network(x_t, time_for(x_t, t / self.schedule.t_max), y).to(u_t.dtype)
         match self.objective:
             case "grad":

@@ -6,7 +6,9 @@ from typing import Any
 from restain.config import parse_config
 from restain.errors import ConfigError
 from restain.methods.autoencoder import Autoencoder
+from restain.methods.autoencoder import Autoencoder
 from restain.methods.base import Method
+from restain.methods.bridge import Bridge, LatentBridge
 from restain.methods.bridge import Bridge, LatentBridge
 from restain.methods.conditional import Conditional
 from restain.methods.cycle_diffusion import CycleDiffusion
@@ -25,6 +27,8 @@ from restain.methods.stain_diffuser import StainDiffuser
 METHODS: Mapping[str, type[Method]] = {
     "autoencoder": Autoencoder,
     "bridge": Bridge,
+    "autoencoder": Autoencoder,
+    "bridge": Bridge,
     "conditional": Conditional,
     "cycle_diffusion": CycleDiffusion,
     "cut": CUT,
@@ -32,6 +36,7 @@ METHODS: Mapping[str, type[Method]] = {
     "ddib": DDIB,
     "egsde": EGSDE,
     "ilvr": ILVR,
+    "latent_bridge": LatentBridge,
     "latent_bridge": LatentBridge,
     "miu_diff": MIUDiff,
     "pix2pix": Pix2Pix,

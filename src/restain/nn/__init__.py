@@ -6,6 +6,7 @@ from restain.nn.classifier import NoiseClassifier, NoiseClassifierConfig
 from restain.nn.encoder import Encoder
 from restain.nn.footprint import Footprint, footprint
 from restain.nn.image_pool import ImagePool
+from restain.nn.latent import LatentConfig, LatentDecoder, LatentEncoder
 from restain.nn.low_pass import LowPass, low_pass
 from restain.nn.low_rank import low_rank, restored
 from restain.nn.mine import Mine, MineConfig
@@ -36,6 +37,9 @@ __all__ = [
     "Encoder",
     "Footprint",
     "ImagePool",
+    "LatentConfig",
+    "LatentDecoder",
+    "LatentEncoder",
     "LowPass",
     "MarginalAverage",
     "Mine",

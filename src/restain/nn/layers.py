@@ -71,7 +71,7 @@ class ResidualBlock(nn.Module):
         self.skip = nn.Conv2d(channels, out, 1) if channels != out else nn.Identity()
         self.scale_shift = nn.Linear(embedding, 2 * out) if embedding else None
 
-    def forward(self, x: Tensor, embedded: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, embedded: Tensor | None = None) -> Tensor:
         """Map (B, channels, H, W) to (B, out, H, W)."""
         h = self.norm_out(self.conv_in(functional.silu(self.norm_in(x))))
         if self.scale_shift is not None and embedded is not None:
