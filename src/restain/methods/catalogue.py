@@ -6,9 +6,7 @@ from typing import Any
 from restain.config import parse_config
 from restain.errors import ConfigError
 from restain.methods.autoencoder import Autoencoder
-from restain.methods.autoencoder import Autoencoder
 from restain.methods.base import Method
-from restain.methods.bridge import Bridge, LatentBridge
 from restain.methods.bridge import Bridge, LatentBridge
 from restain.methods.conditional import Conditional
 from restain.methods.cycle_diffusion import CycleDiffusion
@@ -27,8 +25,6 @@ from restain.methods.stain_diffuser import StainDiffuser
 METHODS: Mapping[str, type[Method]] = {
     "autoencoder": Autoencoder,
     "bridge": Bridge,
-    "autoencoder": Autoencoder,
-    "bridge": Bridge,
     "conditional": Conditional,
     "cycle_diffusion": CycleDiffusion,
     "cut": CUT,
@@ -36,7 +32,6 @@ METHODS: Mapping[str, type[Method]] = {
     "ddib": DDIB,
     "egsde": EGSDE,
     "ilvr": ILVR,
-    "latent_bridge": LatentBridge,
     "latent_bridge": LatentBridge,
     "miu_diff": MIUDiff,
     "pix2pix": Pix2Pix,
@@ -64,7 +59,6 @@ def build_method(name: str, options: Mapping[str, Any], *, source_channels: int,
 
     Raises:
         ConfigError: unknown method, or options that do not fit it.
-    """
     kind = find_method(name)
     config = parse_config(kind.config_type, options, f"options of method {name!r}")
     return kind(config, source_channels=source_channels, target_channels=target_channels)
