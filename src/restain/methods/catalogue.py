@@ -59,6 +59,7 @@ def build_method(name: str, options: Mapping[str, Any], *, source_channels: int,
 
     Raises:
         ConfigError: unknown method, or options that do not fit it.
+    """
     kind = find_method(name)
     config = parse_config(kind.config_type, options, f"options of method {name!r}")
     return kind(config, source_channels=source_channels, target_channels=target_channels)
