@@ -16,9 +16,11 @@
     └── MissingExtraError     an optional dependency is not installed
 
     RestainWarning            something was done, but the user should know
+    ├── AlignmentWarning      images that should show the same tissue at the same pixel do not
     ├── GuidanceWarning       guidance steers less, or otherwise, than its settings suggest
     ├── LeakageWarning        what should be apart, training and test images, comes from the same slides
-    └── MetricWarning         a metric has no value for the images, and was left out
+    ├── MetricWarning         a metric has no value for the images, and was left out
+    └── SmallSampleWarning    there are too few images for what was measured of them
 """
 
 from typing import final
@@ -109,6 +111,11 @@ class RestainWarning(UserWarning):
 
 
 @final
+class AlignmentWarning(RestainWarning):
+    """Images that should show the same tissue at the same pixel do not."""
+
+
+@final
 class GuidanceWarning(RestainWarning):
     """Guidance steers less, or otherwise, than its settings suggest."""
 
@@ -121,3 +128,8 @@ class LeakageWarning(RestainWarning):
 @final
 class MetricWarning(RestainWarning):
     """A metric has no value for the images, and was left out."""
+
+
+@final
+class SmallSampleWarning(RestainWarning):
+    """There are too few images for what was measured of them."""

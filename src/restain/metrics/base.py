@@ -68,7 +68,7 @@ class Metric(ABC):
 
     @abstractmethod
     def value(self, tally: Tally) -> float:
-        """Return the metric from its sums."""
+        """Return the metric from its sums; NaN where the sums say that there is nothing to measure, as in 0 / 0."""
 
     @final
     def misfit(self, size: Size, channels: int, dtype: np.dtype[Any]) -> str | None:

@@ -7,6 +7,7 @@ from restain.metrics.l1 import L1
 from restain.metrics.l2 import L2
 from restain.metrics.psnr import Psnr
 from restain.metrics.ssim import SsimGaussian, SsimUniform
+from restain.metrics.stain_area import StainDice, StainFpr, StainIou, StainTpr
 from restain.metrics.vif import VifChannels, VifChannelsSource, VifLuma, VifLumaSource
 
 METRICS: tuple[Metric, ...] = (
@@ -22,6 +23,10 @@ METRICS: tuple[Metric, ...] = (
     HistBhattacharyya(),
     IodWhole(),
     IodDab(),
+    StainDice(),
+    StainIou(),
+    StainTpr(),
+    StainFpr(),
 )
 """Every metric against the truth once. Not all have a value for all images: ask ``misfit``."""
 

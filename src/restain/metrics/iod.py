@@ -23,6 +23,7 @@ from restain.colour import H_DAB_FIJI, od_from_rgb
 from restain.errors import DataError
 from restain.geometry import Size
 from restain.metrics.base import Metric, Tally
+from restain.metrics.correlation import pearson
 from restain.pixels import Image
 
 DAB_LIMIT = 100
@@ -141,7 +142,7 @@ class IodDeviation:
         per_pixel: sum of pred minus target over the number of all pixels, in OD.
         relative: sum of pred minus target over the sum of target; NaN if there is no DAB in target.
         absolute: mean over the images of the absolute difference per pixel, in OD; nothing cancels.
-        correlation: Pearson's, of the IOD per pixel of the images; NaN if it is the same in all.
+        correlation: ``pearson`` of the IOD per pixel of the images; NaN for fewer than three or equal ones.
     """
 
     n: int
@@ -168,13 +169,12 @@ class IodDeviation:
             raise DataError(
                 f"{len(x)}, {len(y)} and {len(area)} images cannot be compared", fix="give three numbers per image"
             )
-        deviation, mean_x, mean_y = x - y, x / area, y / area
-        varied = np.ptp(mean_x) > 0 and np.ptp(mean_y) > 0
+        deviation = x - y
         return cls(
             n=len(x),
             total=float((deviation / area).sum()) * STANDARD / 1e7,
             per_pixel=float(deviation.sum() / area.sum()),
             relative=float(deviation.sum() / y.sum()) if y.sum() else math.nan,
             absolute=float(np.abs(deviation / area).mean()),
-            correlation=float(np.corrcoef(mean_x, mean_y)[0, 1]) if varied else math.nan,
+            correlation=pearson(x / area, y / area),
         )
