@@ -1,26 +1,47 @@
 """Training images: where they come from, which part each belongs to, and how batches are cut from them."""
 
+from restain.data.alignment import Shift, check_alignment, measure_shift
 from restain.data.bci import BciConfig
-from restain.data.crops import Crops, batches
+from restain.data.crops import Crop, Crops, batch_of, batches
 from restain.data.folders import FolderPairsConfig, SingleFolderConfig, UnalignedFoldersConfig
+from restain.data.masks import (
+    CoarseMasksConfig,
+    FolderMasksConfig,
+    MaskedPairs,
+    MasksConfig,
+    check_masks,
+    threshold_of,
+)
 from restain.data.mist import MistConfig
 from restain.data.pairs import Pairs, Part
 from restain.data.phantom import PhantomField, PhantomPairs, PhantomPairsConfig
-from restain.data.sources import DataConfig, make_pairs
+from restain.data.sources import DataConfig, UniplexConfig, make_pairs
 
 __all__ = [
     "BciConfig",
+    "CoarseMasksConfig",
+    "Crop",
     "Crops",
     "DataConfig",
+    "FolderMasksConfig",
     "FolderPairsConfig",
+    "MaskedPairs",
+    "MasksConfig",
     "MistConfig",
     "Pairs",
     "Part",
     "PhantomField",
     "PhantomPairs",
     "PhantomPairsConfig",
+    "Shift",
     "SingleFolderConfig",
     "UnalignedFoldersConfig",
+    "UniplexConfig",
+    "batch_of",
     "batches",
+    "check_alignment",
+    "check_masks",
     "make_pairs",
+    "measure_shift",
+    "threshold_of",
 ]
