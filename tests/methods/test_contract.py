@@ -32,10 +32,11 @@ TINY = {
     "prior": {"unet": UNET},
     "regression": {"unet": UNET},
     "sdedit": PRIOR,
+    "segmentation": {"unet": UNET},
 }
 FEW = {name: Sampling(sampler="ddim" if name == "cycle_diffusion" else "dpmpp_2m", steps=3) for name in METHODS}
 
-CONDITIONED = {"conditional", "pix2pix", "prior", "regression"}
+CONDITIONED = {"conditional", "pix2pix", "prior", "regression", "segmentation"}
 """Methods that take sources of any number of channels; the others take the source for a noisy target."""
 ASSEMBLED = {"cycle_diffusion", "ddib", "ilvr", "sdedit"}
 """Methods with nothing of their own to learn."""

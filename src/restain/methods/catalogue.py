@@ -20,6 +20,7 @@ from restain.methods.pix2pix import Pix2Pix
 from restain.methods.prior import Prior
 from restain.methods.regression import Regression
 from restain.methods.sdedit import SDEdit
+from restain.methods.segmentation import Segmentation
 from restain.methods.stain_diffuser import StainDiffuser
 
 METHODS: Mapping[str, type[Method]] = {
@@ -38,6 +39,7 @@ METHODS: Mapping[str, type[Method]] = {
     "prior": Prior,
     "regression": Regression,
     "sdedit": SDEdit,
+    "segmentation": Segmentation,
     "stain_diffuser": StainDiffuser,
 }
 """Name -> class."""

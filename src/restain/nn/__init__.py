@@ -23,6 +23,7 @@ from restain.nn.patch_discriminator import PatchDiscriminator, PatchDiscriminato
 from restain.nn.patch_heads import PatchHeads, draw_places
 from restain.nn.patch_nce import adaptive_patch_nce, feature_distance, gather_places, patch_nce
 from restain.nn.resnet_generator import ResNetGenerator, ResNetGeneratorConfig
+from restain.nn.segmentation_losses import generalised_cross_entropy, smoothed_cross_entropy, soft_dice
 from restain.nn.structure import PROXY_CHANNELS, Proxy, luma_of, structure_map
 from restain.nn.unet import UNet
 from restain.nn.unet_config import UNetConfig
@@ -69,6 +70,7 @@ __all__ = [
     "footprint",
     "frozen",
     "gather_places",
+    "generalised_cross_entropy",
     "generator_loss",
     "infonce",
     "jensen_shannon",
@@ -79,5 +81,7 @@ __all__ = [
     "pyramid",
     "restored",
     "smile",
+    "smoothed_cross_entropy",
+    "soft_dice",
     "structure_map",
 ]

@@ -1,6 +1,6 @@
 """Coarse masks of what a marker shows: threshold and morphology, no learning.
 
-Thresholding and morphology on DAB are how StainDiffuser (Jewsbury et al., 2024) makes the labels of its segmentation
+Thresholding and morphology on DAB are how StainDiffuser (Kataria et al., 2024) makes the labels of its segmentation
 branch; sizes are not stated there. They are lengths and areas on the tissue here, so that one set of options serves
 every scale. Discs are made from Euclidean distances, and nothing is worn away where the image ends.
 """

@@ -1,7 +1,7 @@
 """Masks as planes for networks: the mask itself, or how far the border is.
 
 A distance tells a network more than a mask: it changes everywhere near a border, and says how thick things are.
-StainDiffuser (Jewsbury et al., 2024) uses the terms signed distance and distance transform for one target; both are
+StainDiffuser (Kataria et al., 2024) uses the terms signed distance and distance transform for one target; both are
 here, and the signed one, which tells inside from outside, is the usual choice.
 """
 

@@ -1,6 +1,6 @@
 """From which density of DAB on a pixel is positive: rules on a histogram, and the choice among them by prevalence.
 
-``musigma``, mu + 2 sigma, is that of StainDiffuser for CD3 (Jewsbury et al., 2024). It suits sparse markers only: the
+``musigma``, mu + 2 sigma, is that of StainDiffuser for CD3 (Kataria et al., 2024). It suits sparse markers only: the
 positives themselves raise mu and sigma, so that of positives N(0.6, 0.1^2) among negatives N(0.1, 0.05^2) it finds all
 at a prevalence of 1 %, 90 % at 10 %, 42 % at 20 %, and 0.3 % at 50 %.
 
