@@ -19,6 +19,7 @@
     ├── AlignmentWarning      images that should show the same tissue at the same pixel do not
     ├── GuidanceWarning       guidance steers less, or otherwise, than its settings suggest
     ├── LeakageWarning        what should be apart, training and test images, comes from the same slides
+    ├── MaskWarning           masks show nothing, because all are empty or all are full
     ├── MetricWarning         a metric has no value for the images, and was left out
     └── SmallSampleWarning    there are too few images for what was measured of them
 """
@@ -123,6 +124,11 @@ class GuidanceWarning(RestainWarning):
 @final
 class LeakageWarning(RestainWarning):
     """What should be apart, training and test images, comes from the same slides."""
+
+
+@final
+class MaskWarning(RestainWarning):
+    """Masks show nothing, because all are empty or all are full."""
 
 
 @final

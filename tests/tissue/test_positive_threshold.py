@@ -8,7 +8,7 @@ from skimage.filters import threshold_otsu
 from restain.errors import ConfigError, DataError
 from restain.geometry import Mpp, Region
 from restain.phantom import Phantom
-from restain.tissue import DabHistogram, choose_threshold, dab_density
+from restain.tissue import DabHistogram, choose_threshold, dab_density, parse_rule
 
 NEGATIVE, POSITIVE = (0.1, 0.05), (0.6, 0.1)
 """Mean and deviation of the densities of pixels, for which mu + 2 sigma loses what it is known to lose."""
@@ -121,6 +121,11 @@ def test_nothing_counted_is_refused_unless_the_density_is_given():
     assert choose_threshold(DabHistogram(), 0.3).density == 0.3
 
 
-def test_an_unknown_rule_is_refused():
-    with pytest.raises(ConfigError, match="'mean'"):
-        choose_threshold(mixed(0.2)[0], "mean")
+def test_words_are_rules_or_densities():
+    assert [parse_rule(word) for word in ("auto", "otsu", "0.25")] == ["auto", "otsu", 0.25]
+
+
+@pytest.mark.parametrize("word", ["mean", "nan", "inf", ""])
+def test_other_words_are_refused(word):
+    with pytest.raises(ConfigError, match="no optical density"):
+        parse_rule(word)

@@ -14,6 +14,7 @@ from restain.cli.cite import cite
 from restain.cli.demo import demo
 from restain.cli.doctor import doctor
 from restain.cli.evaluate import evaluate
+from restain.cli.mask import mask
 from restain.cli.models import models
 from restain.cli.stain import stain
 from restain.cli.study import study
@@ -51,6 +52,7 @@ app.command()(demo)
 app.command()(train)
 app.command()(stain)
 app.command()(evaluate)
+app.command()(mask)
 app.command()(study)
 app.command()(models)
 app.command()(cite)

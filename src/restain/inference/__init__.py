@@ -1,6 +1,7 @@
-"""Staining: a tile, a folder or a slide, with any model, on any device."""
+"""Staining: a tile, a folder or a slide, with any model, on any device; and coarse masks of a folder."""
 
 from restain.inference.image import stain
+from restain.inference.masks import mask_folder
 from restain.inference.model import load_model
 from restain.inference.options import StainOptions
 from restain.inference.plan import Cost, Forecast, forecast
@@ -17,6 +18,7 @@ __all__ = [
     "Stainer",
     "forecast",
     "load_model",
+    "mask_folder",
     "run",
     "stain",
     "stain_slide",

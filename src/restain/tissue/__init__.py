@@ -10,7 +10,7 @@ from restain.tissue.distance import PlaneKind, inside_distance, plane_of, signed
 from restain.tissue.mask import tissue_mask
 from restain.tissue.nuclei import centres, find_nuclei
 from restain.tissue.plan import Axis, Mask, Tile, TilePlan
-from restain.tissue.positive_threshold import PositiveThreshold, ThresholdRule, choose_threshold
+from restain.tissue.positive_threshold import PositiveThreshold, ThresholdRule, choose_threshold, parse_rule
 
 __all__ = [
     "GLANDS",
@@ -31,6 +31,7 @@ __all__ = [
     "dab_density",
     "find_nuclei",
     "inside_distance",
+    "parse_rule",
     "plane_of",
     "signed_distance",
     "tissue_mask",

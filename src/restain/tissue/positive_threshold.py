@@ -15,6 +15,7 @@ tissue, where every border is a blend.
 its threshold stands; else the marker is sparse or absent, and mu + 2 sigma, kept clear of the background, is taken.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, final, get_args
 
@@ -64,6 +65,27 @@ class PositiveThreshold:
     reason: str
 
 
+def parse_rule(text: str) -> ThresholdRule | float:
+    """Return the rule, or the optical density, that a word stands for.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    for rule in get_args(ThresholdRule):
+        if text == rule:
+            return rule  # type: ignore[no-any-return]
+    try:
+        density = float(text)
+    except ValueError:
+        density = math.nan
+    if not math.isfinite(density):
+        raise ConfigError(
+            f"{text!r} is no rule for the threshold and no optical density",
+            fix=f"choose one of {', '.join(get_args(ThresholdRule))}, or a density such as 0.3",
+        )
+    return density
+
+
 def choose_threshold(histogram: DabHistogram, rule: ThresholdRule | float = "auto") -> PositiveThreshold:
     """Return from which density of DAB on a pixel is positive.
 
@@ -73,16 +95,10 @@ def choose_threshold(histogram: DabHistogram, rule: ThresholdRule | float = "aut
 
     Raises:
         DataError: nothing was counted, though the rule needs it.
-        ConfigError: no such rule.
     """
     if not isinstance(rule, str):
         prevalence = histogram.share_above(rule)
         return PositiveThreshold(float(rule), "given", prevalence, f"threshold {rule:.3f} as given")
-    if rule not in get_args(ThresholdRule):
-        raise ConfigError(
-            f"there is no rule {rule!r} for the threshold",
-            fix=f"choose one of {', '.join(get_args(ThresholdRule))}, or give a density",
-        )
     if not histogram.pixels:
         raise DataError(
             "there is no tissue to find a threshold on", fix="give images with tissue, or the density itself"
