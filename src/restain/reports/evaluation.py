@@ -17,7 +17,8 @@ import scipy
 from restain import __version__
 from restain.errors import OutputError
 from restain.geometry import Size
-from restain.metrics import Metric, Summary
+from restain.metrics import Estimate, Metric, SubsetDistance, Summary
+from restain.reports.distributions import FeatureDistance
 
 
 @final
@@ -46,8 +47,10 @@ class Evaluation:
         target: the truth.
         source: the images that were stained, if given.
         metrics: what was measured, in the order of tables; those that have no value for the images are not among them.
-        images: one entry per image, in the order of names.
+        images: one entry per image, in the order of names; none where images have no partners.
         summaries: over all images, by name of the metric.
+        profile: name of the profile, if one was asked for.
+        distance: of the two sets of images as distributions, if it was asked for.
     """
 
     pred: Path
@@ -56,6 +59,8 @@ class Evaluation:
     metrics: tuple[Metric, ...]
     images: tuple[ImageScores, ...]
     summaries: Mapping[str, Summary]
+    profile: str | None = None
+    distance: FeatureDistance | None = None
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
@@ -102,6 +107,8 @@ def _record(evaluation: Evaluation) -> dict[str, Any]:
             }
             for metric in evaluation.metrics
         },
+        "profile": evaluation.profile,
+        "distribution": None if evaluation.distance is None else _distance_record(evaluation.distance),
         "versions": {
             "restain": __version__,
             "python": platform.python_version(),
@@ -109,6 +116,25 @@ def _record(evaluation: Evaluation) -> dict[str, Any]:
             "scipy": scipy.__version__,
         },
     }
+
+
+def _distance_record(distance: FeatureDistance) -> dict[str, Any]:
+    found = distance.distribution
+    subsets = found.kid_of_subsets
+    return {
+        "features": {"name": distance.features, "dimension": distance.dimension, "sha256": distance.digest},
+        "tile": distance.side,
+        "pred": found.n_pred,
+        "target": found.n_target,
+        "floor": found.n_floor,
+        "resamples": found.resamples,
+        "numbers": {name: _json_numbers(getattr(found, name)) for name in distance.numbers},
+        "kid_of_subsets": None if subsets is None else _json_numbers(subsets),
+    }
+
+
+def _json_numbers(numbers: Estimate | SubsetDistance) -> dict[str, float | str | None]:
+    return {key: _json_number(value) for key, value in asdict(numbers).items()}
 
 
 def _json_number(value: float) -> float | str | None:

@@ -1,0 +1,102 @@
+"""Two folders of images compared as distributions; nothing has to have a partner."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+from restain.errors import DataError, SmallSampleWarning
+from restain.metrics import Distribution, KidSubsets, compare_distributions
+from restain.slides import images_in
+
+if TYPE_CHECKING:
+    from restain.features import Extractor
+
+SEED = 0
+"""Of resamples, halves and subsets."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class FeatureDistance:
+    """How far two sets of images are apart, and by which features.
+
+    Args:
+        features: name of the extractor.
+        dimension: numbers per image.
+        digest: SHA-256 of the extractor's weights; only numbers of the same weights compare.
+        side: of the tiles that larger images were cut into, in pixels; None where images were taken whole.
+        numbers: those of ``distribution`` that were asked for, by name.
+        distribution: the numbers; ``n_pred`` and ``n_target`` count tiles.
+    """
+
+    features: str
+    dimension: int
+    digest: str
+    side: int | None
+    numbers: tuple[str, ...]
+    distribution: Distribution
+
+
+def compare_folders(
+    pred: Path,
+    target: Path,
+    extractor: "Extractor",
+    *,
+    numbers: Sequence[str],
+    whole: bool = False,
+    subsets: KidSubsets | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> FeatureDistance:
+    """Compare the images of two folders, or two files, by their features.
+
+    Args:
+        pred: images to judge: a folder, an image or a slide.
+        target: real images; their number and names may differ.
+        extractor: takes the features.
+        numbers: which are to be told, of ``profiles.NUMBERS``.
+        whole: whether images are taken whole, instead of cut into tiles of the extractor's side.
+        subsets: to tell KID over subsets as well; left out, with a warning, where there are fewer images.
+        progress: called with the fraction done, from 0 to 1.
+
+    Raises:
+        DataError: no images, too few, or some that the extractor does not take.
+        SlideError: an image that cannot be read.
+
+    Warns:
+        SmallSampleWarning: fewer images than FID, or the subsets, need.
+    """
+    from restain.features import features_of, tiles_in  # here, because torch takes a second to load
+
+    sets = [_paths(folder) for folder in (pred, target)]
+    counted = _counted([path for paths in sets for path in paths], progress)
+    side = None if whole else extractor.side
+    x, y = (features_of(tiles_in((next(counted) for _ in paths), side), extractor) for paths in sets)
+    least = min(len(x), len(y))
+    if subsets is not None and subsets.size > least:
+        warnings.warn(
+            f"KID over subsets of {subsets.size} images is left out, as there are only {least}.",
+            SmallSampleWarning,
+            stacklevel=3,
+        )
+        subsets = None
+    if progress is not None:
+        progress(1.0)
+    distribution = compare_distributions(x, y, generator=np.random.default_rng(SEED), kid_subsets=subsets)
+    return FeatureDistance(extractor.name, extractor.dimension, extractor.digest, side, tuple(numbers), distribution)
+
+
+def _paths(place: Path) -> list[Path]:
+    if not place.exists():
+        raise DataError(f"{place} does not exist", fix="check the path")
+    return list(images_in(place).values()) if place.is_dir() else [place]
+
+
+def _counted(paths: Sequence[Path], progress: Callable[[float], None] | None) -> Iterator[Path]:
+    for number, path in enumerate(paths):
+        if progress is not None:
+            progress(number / len(paths))
+        yield path
