@@ -83,7 +83,7 @@ def test_a_pass_over_unaligned_folders_shows_all_images_of_both(apart):
 def test_unaligned_images_may_differ_in_size(apart, write_images):
     write_images(apart["target"], IHC, side=24)
     crops = Crops(make_pairs(UnalignedFoldersConfig(**apart, held_out=("c_*", "r_*")), "train"), 16, seed=0)
-    assert [plane.shape for plane in crops[0]] == [(3, 16, 16)] * 2
+    assert [plane.shape for plane in crops[0][:2]] == [(3, 16, 16)] * 2
 
 
 def test_a_part_must_have_images_on_both_sides(apart):
@@ -97,5 +97,5 @@ def test_images_of_a_single_folder_are_their_own_partners(apart):
     assert names(pairs) == [name.removesuffix(".png") for name in IHC[:6]]
     source, target = pairs.read(2)
     assert np.array_equal(source, target)
-    source, target = Crops(pairs, 8, seed=0)[11]
+    source, target = Crops(pairs, 8, seed=0)[11][:2]
     assert source.equal(target)

@@ -223,15 +223,15 @@ def test_the_average_follows_the_half_life():
 
 
 def test_crops_are_the_same_pixels_of_source_and_target(config_path):
-    from restain.data import Crops, make_pairs
+    from restain.data import Crops, batch_of, make_pairs
 
     config = load_config(TrainConfig, config_path)
     crops = Crops(make_pairs(config.data, "train"), 16, seed=3)
     seen = {tuple(crops[number][0].flatten()[:50].tolist()) for number in range(64)}
     assert len(seen) > 60  # crops differ
     for number in range(64):
-        source, target = crops[number]
+        source, target = crops[number][:2]
         torch.testing.assert_close(source, -target, atol=1e-6, rtol=0)  # the target is the negative
         assert torch.equal(crops[number][0], source)
-    batch = Batch(*(torch.stack(side) for side in zip(crops[0], crops[1], strict=True)))
+    batch = batch_of([crops[0], crops[1]])
     assert batch.source.shape == (2, 3, 16, 16)

@@ -1,10 +1,11 @@
 """Batches of crops. Crop number i depends on the seed and i alone: so training resumes exactly, on any worker count."""
 
-from collections.abc import Iterator
-from typing import NamedTuple, Self, final
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Self, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -16,7 +17,24 @@ from restain.pixels import Image, planes_from_image
 
 
 @final
-class Crops(Dataset[tuple[Tensor, Tensor]]):
+class Crop(NamedTuple):
+    """A crop of a pair.
+
+    Attributes:
+        source: (C, side, side) in [-1, 1].
+        target: (C, side, side) in [-1, 1].
+        auxiliary: (1, side, side) in [-1, 1]; None where nothing is learnt beside the stain.
+        stain: (), which of several stains the target shows; None where there is only one.
+    """
+
+    source: Tensor
+    target: Tensor
+    auxiliary: Tensor | None = None
+    stain: Tensor | None = None
+
+
+@final
+class Crops(Dataset[Crop]):
     """An endless list of random square crops in the eight orientations of a square.
 
     Both sides of aligned pairs are cut at the same place in the same orientation, so that their pixels stay partners;
@@ -32,19 +50,26 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
     def __init__(self, pairs: Pairs, side: int, seed: int) -> None:
         self.pairs, self.side, self.seed = pairs, side, seed
 
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return crop ``number`` as source (C, side, side) and target (C, side, side) in [-1, 1].
+    def __getitem__(self, number: int) -> Crop:
+        """Return crop ``number``.
 
         Raises:
             DataError: the image is smaller than the crop.
         """
         rounds, place = divmod(number, len(self.pairs))
         order = np.random.default_rng([self.seed, 0, rounds]).permutation(len(self.pairs))
-        source, target = self.pairs.read(int(order[place]))
+        index = int(order[place])
+        source, target = self.pairs.read(index)
         rng = np.random.default_rng([self.seed, 1, number])
         of_source = _Window.draw(source, self.side, rng)
         of_target = of_source if self.pairs.aligned else _Window.draw(target, self.side, rng)
-        return of_source.cut(source), of_target.cut(target)
+        auxiliary, stain = self.pairs.auxiliary(index), self.pairs.stain(index)
+        return Crop(
+            of_source.cut(source),
+            of_target.cut(target),
+            None if auxiliary is None else torch.from_numpy(of_target.turned(auxiliary)[None].copy()),
+            None if stain is None else torch.tensor(stain),
+        )
 
 
 @final
@@ -67,8 +92,11 @@ class _Window(NamedTuple):
         return cls(Region(x, y, side, side), int(rng.integers(4)), bool(rng.integers(2)))
 
     def cut(self, image: Image) -> Tensor:
+        return torch.from_numpy(planes_from_image(self.turned(image)))
+
+    def turned(self, image: NDArray[Any]) -> NDArray[Any]:
         crop = np.rot90(image[self.region.slices], self.turns)
-        return torch.from_numpy(planes_from_image(crop[:, ::-1] if self.mirror else crop))
+        return crop[:, ::-1] if self.mirror else crop
 
 
 def batches(crops: Crops, size: int, *, start: int, rank: int, world: int, workers: int) -> Iterator[Batch]:
@@ -89,6 +117,18 @@ def batches(crops: Crops, size: int, *, start: int, rank: int, world: int, worke
             yield list(range(first, first + size))
             first += size * world
 
-    loader = DataLoader(crops, batch_sampler=numbers(), num_workers=workers, pin_memory=torch.cuda.is_available())
-    for source, target in loader:
-        yield Batch(source, target)
+    pin = torch.cuda.is_available()
+    loader = DataLoader(crops, batch_sampler=numbers(), num_workers=workers, pin_memory=pin, collate_fn=_stacked)
+    for planes in loader:
+        yield Batch(**planes)
+
+
+def batch_of(crops: Sequence[Crop]) -> Batch:
+    """Return crops as a batch."""
+    return Batch(**_stacked(crops))
+
+
+def _stacked(crops: Sequence[Crop]) -> dict[str, Tensor]:
+    """Stack what all crops have, by name."""
+    columns = {name: [getattr(crop, name) for crop in crops] for name in Crop._fields}
+    return {name: torch.stack(column) for name, column in columns.items() if column[0] is not None}

@@ -3,6 +3,9 @@
 from abc import ABC, abstractmethod
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from restain.pixels import Image
 
 Part = Literal["train", "held_out", "test"]
@@ -30,3 +33,11 @@ class Pairs(ABC):
     @abstractmethod
     def name(self, index: int) -> str:
         """Return a name of one pair that no other has, fit for a file, the same in every run."""
+
+    def auxiliary(self, index: int) -> NDArray[np.float32] | None:
+        """Return what the auxiliary task learns from one pair, (H, W) in [-1, 1]; None where there is nothing."""
+        return None
+
+    def stain(self, index: int) -> int | None:
+        """Return which of several target stains one pair shows; None where there is only one."""
+        return None

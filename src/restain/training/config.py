@@ -5,9 +5,9 @@ from typing import Any, Literal, Self, final
 
 from pydantic import Field, model_validator
 
-from restain.bundle import Stain, Stains
+from restain.bundle import Stain, Stains, listed
 from restain.config import Config
-from restain.data import DataConfig
+from restain.data import DataConfig, MasksConfig, UniplexConfig
 from restain.diffusion import Sampling
 
 
@@ -105,6 +105,8 @@ class TrainConfig(Config):
     """What it makes: a stain, or several in a list, for a method that makes several."""
     data: DataConfig
     """Where pairs come from."""
+    masks: MasksConfig | None = None
+    """Where the masks of an auxiliary task come from; null where there is none."""
     method: MethodChoice
     """What is trained."""
     parts: dict[str, Path] = Field(default_factory=dict)
@@ -113,3 +115,10 @@ class TrainConfig(Config):
     """How."""
     use: Use = Field(default_factory=Use)
     """How it will be applied."""
+
+    @model_validator(mode="after")
+    def _named_alike(self) -> Self:
+        names = tuple(stain.name for stain in listed(self.target))
+        if isinstance(self.data, UniplexConfig) and names != (given := tuple(self.data.stains)):
+            raise ValueError(f"target names {', '.join(names)}, and data.stains {', '.join(given)}")
+        return self

@@ -12,16 +12,17 @@ from accelerate import Accelerator
 from torch import Tensor, nn, optim
 
 from restain.bundle import save_bundle
-from restain.data import Crops, batches, make_pairs
+from restain.data import Crops, batches
 from restain.errors import TrainingError
 from restain.methods import Batch, Method
 from restain.training.average import WeightAverage
 from restain.training.checkpoint import Training, load_checkpoint, save_checkpoint
 from restain.training.config import Course, TrainConfig
 from restain.training.curves import draw_curves
+from restain.training.images import training_pairs
 from restain.training.log import RunLog
 from restain.training.preview import MEASURED, held_out_batch, held_out_values, save_samples
-from restain.training.run import check_pairs, claim_folder, new_method, write_card
+from restain.training.run import claim_folder, new_method, write_card
 
 
 @final
@@ -61,8 +62,7 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
         claim_folder(config)
     accelerator.wait_for_everyone()
 
-    train, held_out = make_pairs(config.data, "train"), make_pairs(config.data, "held_out")
-    check_pairs(config, train)
+    train, held_out = training_pairs(config)
     method = new_method(config).to(accelerator.device)
     average = WeightAverage(method, course.average)
     optimisers: dict[str, optim.Optimizer] = {
@@ -84,17 +84,19 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
         world=accelerator.num_processes,
         workers=course.workers,
     )
-    sums: dict[str, float] = {}
+    seen_losses: dict[str, list[float]] = {}
     steps, clock = 0, time.monotonic()
     while seen < course.images:
         losses = _step(accelerator, config, method, optimisers, next(stream), seen)
-        sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
+        for name, value in losses.items():  # not every step has every loss
+            seen_losses.setdefault(name, []).append(value)
         before, seen, steps = seen, seen + step_images, steps + 1
         average.update(method, seen=seen, batch=step_images)
 
         last = seen >= course.images
         if last or _crossed(course.log_every, before, seen):
-            values = {name: total / steps for name, total in sums.items()} | {"rate": _rate(course, before)}
+            values = {name: math.fsum(of_step) / len(of_step) for name, of_step in seen_losses.items()}
+            values["rate"] = _rate(course, before)
             values["images_per_second"] = steps * step_images / (time.monotonic() - clock)
             if log and (last or _crossed(course.picture_every, before, seen)):
                 with average.applied_to(method), _autocast(accelerator, course):
@@ -103,7 +105,7 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
                     save_samples(config.out / "samples" / f"{seen:012d}.png", method, shown, config)
             if log:
                 log.write(seen, values)
-            sums, steps, clock = {}, 0, time.monotonic()
+            seen_losses, steps, clock = {}, 0, time.monotonic()
             yield Progress(min(seen, course.images), course.images, values)
         if log and (last or _crossed(course.checkpoint_every, before, seen)):
             save_checkpoint(config.out / "checkpoints", training, seen)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image as Pillow
 from torch import Tensor
 
-from restain.data import Crops
+from restain.data import Crops, batch_of
 from restain.diffusion import RandomNoise
 from restain.errors import GuidanceWarning
 from restain.methods import Batch, Method
@@ -25,8 +25,7 @@ MEASURED = 32
 
 def held_out_batch(crops: Crops, count: int = SHOWN) -> Batch:
     """Return the same few held-out crops at every call."""
-    sources, targets = zip(*(crops[number] for number in range(count)), strict=True)
-    return Batch(torch.stack(sources), torch.stack(targets))
+    return batch_of([crops[number] for number in range(count)])
 
 
 def held_out_values(method: Method, batch: Batch, generator: Callable[[], torch.Generator]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What surrounds the loop: the run's folder, its networks, its data checks, the card of what it makes."""
+"""What surrounds the loop: the run's folder, its networks, the card of what it makes."""
 
 import warnings
 from typing import Any
@@ -7,8 +7,7 @@ import torch
 
 from restain.bundle import Card, Model, Stain, Stains, channels_of, find_bundle, listed, load_bundle, load_card
 from restain.config import dump_config, load_config, parse_config
-from restain.data import Pairs
-from restain.errors import ConfigError, DataError, GuidanceWarning, OutputError
+from restain.errors import ConfigError, GuidanceWarning, OutputError
 from restain.methods import Method, Part, build_method, find_method
 from restain.training.config import TrainConfig
 
@@ -144,21 +143,6 @@ def _stains(source: Stain, target: Stains, part: Part) -> set[tuple[str, tuple[s
 
 def _spell(stains: set[tuple[str, tuple[str, ...]]]) -> str:
     return ", ".join(f"{name} ({len(channels)} channels)" for name, channels in sorted(stains))
-
-
-def check_pairs(config: TrainConfig, pairs: Pairs) -> None:
-    """Compare the first pair with the channels the configuration names.
-
-    Raises:
-        DataError: they differ.
-    """
-    for side, stain, image in zip(("source", "target"), (config.source, config.target), pairs.read(0), strict=True):
-        wanted = listed(stain)[0].channels
-        if image.shape[2] != len(wanted):
-            raise DataError(
-                f"{side} images have {image.shape[2]} channels, the configuration names {len(wanted)}",
-                fix=f"mend {side}.channels",
-            )
 
 
 def write_card(config: TrainConfig, images: int) -> Card:

@@ -1,0 +1,155 @@
+"""What the auxiliary task of a method learns from: a plane for every pair, out of a mask of the marker."""
+
+from pathlib import Path
+from typing import Annotated, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from restain.config import Config
+from restain.data.pairs import Pairs
+from restain.errors import DataError
+from restain.geometry import Mpp, Region
+from restain.pixels import Image
+from restain.slides import images_in, open_slide
+from restain.tissue import (
+    CoarseMaskConfig,
+    DabHistogram,
+    Mask,
+    PlaneKind,
+    PositiveThreshold,
+    ThresholdRule,
+    choose_threshold,
+    coarse_mask,
+    plane_of,
+)
+
+Plane = NDArray[np.float32]
+"""(H, W) in [-1, 1]."""
+
+
+@final
+class CoarseMasksConfig(Config):
+    """Masks by threshold and morphology of the target images, which must be stained with DAB."""
+
+    kind: Literal["coarse"] = "coarse"
+    """Tells the sources of masks apart."""
+    threshold: ThresholdRule | float = "auto"
+    """How the threshold on all training images together is found, or an optical density; `auto` asks how many pixels
+    are positive, because no rule serves sparse and abundant markers."""
+    steps: CoarseMaskConfig = CoarseMaskConfig()
+    """The morphology; `fill: 250` and `closing: 5` make glands of a marker of cytoplasm."""
+    plane: PlaneKind = "mask"
+    """What is learnt of the mask; a mask did better than a distance in the paper."""
+
+
+@final
+class FolderMasksConfig(Config):
+    """Masks in files, for example those of `restain mask`, cleaned by a network."""
+
+    kind: Literal["folder"] = "folder"
+    """Tells the sources of masks apart."""
+    path: Path
+    """Folder of pictures with one channel, named as the pairs; white is positive."""
+    plane: PlaneKind = "mask"
+    """What is learnt of the mask; a mask did better than a distance in the paper."""
+
+
+MasksConfig = Annotated[CoarseMasksConfig | FolderMasksConfig, Field(discriminator="kind")]
+"""Where masks come from."""
+
+
+@final
+class MaskedPairs(Pairs):
+    """Pairs with a plane each, computed when first asked for and then kept (4 bytes a pixel).
+
+    Args:
+        pairs: the images.
+        config: where masks come from.
+        threshold: from which density of DAB on a pixel is positive, for coarse masks; see ``threshold_of``.
+        mpp: scale of the images; None where nobody knows it.
+    """
+
+    def __init__(
+        self, pairs: Pairs, config: MasksConfig, threshold: PositiveThreshold | None, mpp: float | None
+    ) -> None:
+        self.aligned = pairs.aligned
+        self._pairs, self._config, self._threshold = pairs, config, threshold
+        self._mpp = None if mpp is None else Mpp.square(mpp)
+        self._files = images_in(config.path) if isinstance(config, FolderMasksConfig) else {}
+        self._planes: dict[int, Plane] = {}
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self._pairs)
+
+    def name(self, index: int) -> str:
+        """Return the name of one pair."""
+        return self._pairs.name(index)
+
+    def read(self, index: int) -> tuple[Image, Image]:
+        """Return source and target of one pair."""
+        return self._pairs.read(index)
+
+    def auxiliary(self, index: int) -> Plane:
+        """Return the plane of one pair.
+
+        Raises:
+            DataError: a mask that is missing, or of another size than its image.
+        """
+        if index not in self._planes:
+            self._planes[index] = plane_of(self._mask(index), self._config.plane)
+        return self._planes[index]
+
+    def _mask(self, index: int) -> Mask:
+        target = self.read(index)[1]
+        if isinstance(self._config, FolderMasksConfig):
+            return self._read(self.name(index), target)
+        assert self._threshold is not None
+        return coarse_mask(target, self._threshold.density, self._mpp, self._config.steps)
+
+    def _read(self, name: str, target: Image) -> Mask:
+        assert isinstance(self._config, FolderMasksConfig)
+        if name not in self._files:
+            raise DataError(f"{name} has no mask in {self._config.path}", fix="give masks the names of the pairs")
+        with open_slide(self._files[name]) as reader:
+            image = reader.read(Region.of(reader.info.size))
+        if image.shape[:2] != target.shape[:2]:
+            raise DataError(
+                f"mask {self._files[name]} has {image.shape[1]} x {image.shape[0]} px, its image "
+                f"{target.shape[1]} x {target.shape[0]} px",
+                fix="make masks of the images as they are",
+            )
+        positive: Mask = image[..., 0] > np.iinfo(image.dtype).max // 2
+        return positive
+
+
+def threshold_of(pairs: Pairs, config: MasksConfig) -> PositiveThreshold | None:
+    """Return the threshold of coarse masks, found on the tissue of all target images; None where masks are in files.
+
+    Raises:
+        DataError: images that show no tissue, or are no 8-bit colour.
+    """
+    if not isinstance(config, CoarseMasksConfig):
+        return None
+    histogram = DabHistogram()
+    for index in range(len(pairs)):
+        histogram.add(pairs.read(index)[1])
+    return choose_threshold(histogram, config.threshold)
+
+
+def check_masks(pairs: MaskedPairs, count: int = 64) -> None:
+    """Refuse masks that teach nothing; at most ``count`` of them are looked at, evenly spread.
+
+    Raises:
+        DataError: all are empty, or all are full.
+    """
+    chosen = np.unique(np.linspace(0, len(pairs) - 1, min(count, len(pairs))).round().astype(int))
+    means = [float(pairs.auxiliary(int(index)).mean()) for index in chosen]
+    for extreme, word in ((-1, "empty"), (1, "full")):
+        if all(mean == extreme for mean in means):
+            raise DataError(
+                f"the masks of all {len(means)} training images looked at are {word}",
+                fix="mend masks.threshold or masks.path, or leave masks out",
+            )

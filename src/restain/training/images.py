@@ -1,0 +1,61 @@
+"""The images of a run, checked before hours are spent on them."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from restain.bundle import listed
+from restain.data import MaskedPairs, Pairs, check_alignment, check_masks, make_pairs, threshold_of
+from restain.errors import DataError, OutputError
+from restain.methods import find_method
+from restain.tissue import PositiveThreshold
+from restain.training.config import TrainConfig
+
+MASKS = "masks.json"
+"""The threshold of coarse masks and its reason, in the run's folder."""
+
+
+def training_pairs(config: TrainConfig) -> tuple[Pairs, Pairs]:
+    """Return the pairs for training and the held-out ones, with masks where the configuration names some.
+
+    Raises:
+        DataError: pairs that do not fit the stains named, or masks that teach nothing.
+        OutputError: the run's folder cannot be written.
+
+    Warns:
+        AlignmentWarning: a method that needs aligned pairs gets others.
+    """
+    train, held_out = make_pairs(config.data, "train"), make_pairs(config.data, "held_out")
+    check_channels(config, train)
+    if find_method(config.method.name).paired:
+        check_alignment(train)
+    if config.masks is None:
+        return train, held_out
+    threshold = threshold_of(train, config.masks)
+    if threshold is not None:
+        _record(config.out / MASKS, threshold)
+    masked = MaskedPairs(train, config.masks, threshold, config.data.mpp)
+    check_masks(masked)
+    return masked, MaskedPairs(held_out, config.masks, threshold, config.data.mpp)
+
+
+def check_channels(config: TrainConfig, pairs: Pairs) -> None:
+    """Compare the first pair with the channels the configuration names.
+
+    Raises:
+        DataError: they differ.
+    """
+    for side, stain, image in zip(("source", "target"), (config.source, config.target), pairs.read(0), strict=True):
+        wanted = listed(stain)[0].channels
+        if image.shape[2] != len(wanted):
+            raise DataError(
+                f"{side} images have {image.shape[2]} channels, the configuration names {len(wanted)}",
+                fix=f"mend {side}.channels",
+            )
+
+
+def _record(path: Path, threshold: PositiveThreshold) -> None:
+    try:
+        path.write_text(json.dumps(asdict(threshold), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror})", fix="free space there") from error
