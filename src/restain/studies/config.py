@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from restain.bundle import Stain
 from restain.config import Config
-from restain.data import DataConfig
+from restain.data import DataConfig, MasksConfig
 from restain.diffusion import Sampler
 from restain.training.config import Course, MethodChoice, Use
 
@@ -28,6 +28,8 @@ class DatasetConfig(Config):
     swapped: DataConfig | None = None
     """The same images with source and target exchanged, for models with ``swap``; None exchanges the fields
     ``data.source`` and ``data.target``, which not every kind of data has."""
+    masks: MasksConfig | None = None
+    """Where the masks of its marker come from, for models that ask for them."""
     test_images: int | None = Field(default=None, ge=1)
     """How many images of part test are stained, evenly spread over it; None takes all."""
     side: int | None = Field(default=None, ge=1)
@@ -50,6 +52,8 @@ class ModelConfig(Config):
     """How it is applied."""
     swap: bool = False
     """Whether source and target are exchanged: a prior of the source stain is a model with ``swap``."""
+    masks: bool = False
+    """Whether it learns from the masks of the data set, for an auxiliary task."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -154,6 +154,11 @@ def _trained(study: StudyConfig, dataset: str, name: str, parts: Mapping[str, Pl
     assert model.method is not None
     assert model.training is not None
     folder = study.out / "models" / slug(dataset) / slug(name)
+    if model.masks and images.masks is None:
+        raise ConfigError(
+            f"model {name!r} learns from masks, and data set {dataset!r} has none",
+            fix=f"describe datasets.{dataset}.masks, or leave masks of the model out",
+        )
     ends = (images.target, images.source) if model.swap else (images.source, images.target)
     train = TrainConfig(
         name="-".join(map(slug, (study.name, dataset, name))),
@@ -162,6 +167,7 @@ def _trained(study: StudyConfig, dataset: str, name: str, parts: Mapping[str, Pl
         source=ends[0],
         target=ends[1],
         data=_swapped(images, dataset) if model.swap else images.data,
+        masks=images.masks if model.masks else None,
         method=model.method,
         parts={part: held.bundle for part, held in parts.items()},
         training=model.training,
