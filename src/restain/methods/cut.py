@@ -11,9 +11,9 @@ Equations, with generator G whose first layers give features at places, heads H,
     G minimises  E (D(G(x)) - 1)^2 + c lambda_NCE NCE(G(x), x) + c lambda_NCE NCE(G(y), y)    c = 1/2, or 1
                  + lambda_ASP NCE_w(G(x), y) + lambda_GP mean over levels of w_k || g_k(G(x)) - g_k(y) ||_1
 
-FastCUT leaves NCE(G(y), y) out (then c = 1), and mirrors x at random before G, but not for NCE (`flip`). ASP needs
-pairs, which may disagree: NCE_w weighs places by p + (1 - p) relu(cosine), and p falls from 1 to 0 over the last
-quarter of `schedule_images`; the levels of a Gaussian pyramid weigh w_k = 1/64 .. 1, the coarsest most.
+FastCUT leaves NCE(G(y), y) out (then c = 1), and mirrors x at random before G, and features of G(x) back for NCE.
+ASP needs pairs, which may disagree: NCE_w weighs places by p + (1 - p) relu(cosine), and p falls from 1 to 0 over the
+last quarter of `schedule_images`; the levels of a Gaussian pyramid weigh w_k = 1/64 .. 1, the coarsest most.
 
 Deviations: weights start as N(0, 0.02^2) instead of Xavier with gain 0.02; the rate decays over the second half of the
 training (`late_linear`), that of FastCUT and ASP officially over the last quarter.
@@ -200,7 +200,7 @@ class CUT(Method):
         with frozen(self.discriminator):
             terms = {"adversarial": generator_loss(self.discriminator(made), "lsgan")}
         weight = config.nce / 2 if config.identity else config.nce
-        features = self._features(made.flip(3) if mirrored else made)
+        features = [f.flip(3) if mirrored else f for f in self._features(made)]
         terms["nce"] = weight * self._contrast(features, x, self._info_nce, generator)
         if config.identity:
             terms["identity"] = weight * self._contrast(self._features(self.network(y)), y, self._info_nce, generator)
