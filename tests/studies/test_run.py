@@ -23,6 +23,7 @@ from restain.studies.definition import why
 from restain.studies.plan import make_plan
 from restain.training.log import read_log
 
+MPP = Mpp.square(0.5)
 DIFFUSION = "cells/ki67/diffusion"
 MODELS = "models/**/*.safetensors"
 
@@ -46,19 +47,36 @@ def test_a_table_holds_what_its_images_say(done):
 
 
 def test_cells_of_the_phantom_are_read_where_the_images_show_them(fresh):
-    columns = ["nuclei_f1", "positive_f1", "percent_error"]
+    columns = ["nuclei_f1", "positive_f1", "balanced_accuracy", "share_of_best", "percent_error"]
     change = {"datasets__ki67__data__side": 160, "datasets__ki67__side": 128, "tables__0__columns": columns}
     fresh.run(only=("real stain", "source, unstained"), **change)
     rows = fresh.rows()
     readings = []
     for path in sorted((fresh.out / "images" / "ki67" / "target").iterdir()):
         phantom = Phantom(int(path.stem.removeprefix("phantom_")))
-        readings.append(read_field(pixels(path), phantom, Region(0, 0, 128, 128), Mpp.square(0.5), "ki67"))
+        readings.append(read_field(pixels(path), phantom, Region(0, 0, 128, 128), MPP, "ki67"))
     for column in columns:
         expected = np.mean([getattr(reading, column) for reading in readings])
         assert float(rows["real stain"][column]) == pytest.approx(expected, rel=1e-12)
     assert float(rows["real stain"]["nuclei_f1"]) > 0.9
     assert float(rows["source, unstained"]["positive_f1"]) < 0.2
+    assert float(rows["source, unstained"]["balanced_accuracy"]) == 0.5
+
+
+def test_a_field_whose_cells_are_all_negative_has_no_balanced_accuracy_but_other_readings(fresh):
+    change = {"datasets__ki67__data__side": 64, "tables__0__columns": ["nuclei_f1", "balanced_accuracy"]}
+    fresh.run(only=("real stain",), **change)
+    row = fresh.rows()["real stain"]
+    paths = (fresh.out / "images" / "ki67" / "target").iterdir()
+    fields = [
+        read_field(pixels(path), Phantom(int(path.stem.removeprefix("phantom_"))), Region(0, 0, 64, 64), MPP, "ki67")
+        for path in paths
+    ]
+    both = [field.called.true_positives > 0 for field in fields]
+    assert any(both)
+    assert not all(both)
+    assert row["nuclei_f1_n"] == str(sum(len(field.probability) > 0 for field in fields))
+    assert row["balanced_accuracy_n"] == str(sum(both))
 
 
 def test_references_are_the_truth_and_the_unstained_source(done):

@@ -38,6 +38,13 @@ READINGS = (
     Column(
         "positive_f1", "", "higher", "F1 of positive cells, each read at its true place: whether the stain is right"
     ),
+    Column("balanced_accuracy", "", "higher", "mean of sensitivity and specificity of the same cells; a guess has 0.5"),
+    Column(
+        "share_of_best",
+        "",
+        "higher",
+        "the same as a share of the highest that the look of the cells allows; luck on few cells can lift it above 1",
+    ),
     Column("positive_detection_f1", "", "higher", "F1 of the places of positive nuclei: whether both are right"),
     Column("percent_error", "points", "lower", "how far the percentage of positive cells of an image is off"),
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from restain.data import PhantomField, PhantomPairs, PhantomPairsConfig
+from restain.errors import DataError
 from restain.geometry import Region
 from restain.phantom import Phantom
 from restain.reports import Marker, PhantomReading, evaluate, read_field
@@ -52,9 +53,18 @@ def measure(
         fields = {pairs.name(index): pairs.field(index) for index in range(len(pairs))}
         for name, path in pred.items():
             reading = _read(path, fields[name], cast(Marker, config.data.target))
-            empty = not len(reading.probability)  # without cells nothing is right or wrong
-            values[name] |= {each: math.nan if empty else getattr(reading, each) for each in readings}
+            values[name] |= {each: _value(reading, each) for each in readings}
     return values
+
+
+def _value(reading: PhantomReading, column: str) -> float:
+    """Return a value of one field, not a number where its cells allow none."""
+    if not len(reading.probability):
+        return math.nan  # without cells nothing is right or wrong
+    try:
+        return float(getattr(reading, column))
+    except DataError:
+        return math.nan  # a small field may hold cells of one kind only, which nothing can tell apart
 
 
 def _read(path: Path, field: PhantomField, marker: Marker) -> PhantomReading:
