@@ -219,9 +219,10 @@ class LocalAttention(nn.Module):
         # On CPUs the fused kernel goes back through float32 six times faster than through bfloat16.
         kind = torch.float32 if q.device.type == "cpu" else q.dtype
         with torch.autocast(q.device.type, enabled=q.device.type != "cpu"):
-            q, k, v = (each.to(kind).reshape(*each.shape[:2], self.heads, -1).transpose(1, 2) for each in (q, k, v))
-            attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=nearness.to(kind)[None])
-        return attended.transpose(1, 2).flatten(2)
+            shape = (*q.shape[:2], self.heads, -1)
+            q_h, k_h, v_h = (each.to(kind).reshape(shape).transpose(1, 2) for each in (q, k, v))
+            attended = functional.scaled_dot_product_attention(q_h, k_h, v_h, attn_mask=nearness.to(kind)[None])
+        return attended.transpose(1, 2).flatten(2).to(v.dtype)
 
     def _window(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of windows: a map smaller than one is a window of its own."""
