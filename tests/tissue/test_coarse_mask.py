@@ -79,6 +79,17 @@ def test_the_edge_of_the_image_wears_nothing_away():
     assert not coarse_mask(brown_where(~full), 0.3, HALF).any()
 
 
+def test_gaps_beside_the_edge_of_the_image_close_only_where_they_would_inside():
+    stripe = np.zeros((60, 60), bool)
+    stripe[:, 3:] = True  # of its mirror image six pixels away
+    narrow, wide = (
+        coarse_mask(brown_where(stripe), 0.3, HALF, ONLY_THRESHOLD.model_copy(update={"closing": closing}))
+        for closing in (1.0, 3.0)
+    )
+    assert (narrow == stripe).all()
+    assert wide.all()
+
+
 def test_thin_lines_go_by_opening_and_thin_gaps_by_closing():
     lines = np.zeros((60, 60), bool)
     lines[:, ::30] = True

@@ -2,9 +2,11 @@
 
 Thresholding and morphology on DAB are how StainDiffuser (Kataria et al., 2024) makes the labels of its segmentation
 branch; sizes are not stated there. They are lengths and areas on the tissue here, so that one set of options serves
-every scale. Discs are made from Euclidean distances, and nothing is worn away where the image ends.
+every scale. Discs are made from Euclidean distances. Beyond its edges an image is taken for mirrored: nothing is worn
+away there, and a gap beside the edge closes where it would inside.
 """
 
+import math
 from typing import final
 
 import numpy as np
@@ -78,10 +80,12 @@ def coarse_mask(
     density = dab_density(image)
     if options.smooth:
         density = ndimage.gaussian_filter(density, (options.smooth / scale.y, options.smooth / scale.x))
-    mask: Mask = density > threshold
+    margin = [math.ceil(2 * max(options.opening, options.closing, options.grow) / step) for step in (scale.y, scale.x)]
+    mask: Mask = np.pad(density > threshold, [(side, side) for side in margin], mode="symmetric")
     mask = _dilated(_eroded(mask, options.opening, scale), options.opening, scale)
     mask = _eroded(_dilated(mask, options.closing, scale), options.closing, scale)
     mask = _dilated(mask, options.grow, scale)
+    mask = mask[margin[0] : mask.shape[0] - margin[0], margin[1] : mask.shape[1] - margin[1]]
     mask = _majority(mask, options.median, scale)
     mask = _without_parts(mask, options.speck / area)
     return ~_without_parts(~mask, options.fill / area, keep_border=True)

@@ -33,7 +33,7 @@ SPARSE = 0.05
 
 STEP = 0.15
 """Least difference of the mean densities of two classes that are negative and positive. Halves of a background alone
-differed by at most 0.13 on real tissue, weakly positive and negative by at least 0.18."""
+differed by at most 0.13 on real tissue, weakly positive and negative by at least 0.19."""
 
 CLEAR = 4.0
 """Deviations above the middle of the background at which almost nothing of it is left, 0.003 % were it Gaussian."""
