@@ -2,16 +2,19 @@
 
 Needs features, not images: whatever network made them belongs beside the numbers.
 
-What resampling images does to each number:
+Intervals come from resampling the images of both sets with replacement. A resample holds 63 % of the images, some of
+them several times, so it is to the measured set what that is to the truth, and has the bias of a measured number once
+more:
 
-- FID. A resample holds 63 % of the images, some several times, so it is to the measured set what that is to the truth:
-  it adds about the bias of the measured FID once more, and resampled values lie above the measured one. The interval is
-  therefore moved down by the mean excess (``Estimate.excess``), which is also a rough estimate of the bias. It tells
-  how FID at this number of images would scatter; it is no interval for FID at infinitely many.
-- KID. Copies of an image make no pair with each other, so a resample is without bias, and the interval stands as it is.
-  It is somewhat wide where both sets are of one kind.
-- Precision and recall. The balls stay those of the measured sets, and only the images that are judged by them are
-  resampled, because copies would shrink the balls. So the interval leaves out how the balls themselves would vary.
+- FID of resamples lies above the measured FID, by about as much as that lies above the truth where n >> d, and by less
+  where there are fewer images than features.
+- Precision and recall lie below, because the balls of the images left out are missing.
+- KID has no bias: copies of an image make no pair with each other.
+
+Therefore intervals are moved by the mean excess of the resamples over the measured number (``Estimate.excess``). They
+tell how the number would scatter with other images, as many and of the same kind; they are no intervals for infinitely
+many. They are rough: of sets of Gaussians 82 to 100 % held the mean over many sets where 95 % are meant (precision next
+to 0: 63 %), and FID's were twice as wide as need be with fewer images than features.
 """
 
 import math
@@ -36,6 +39,11 @@ KS = (3, 5)
 PERCENTILES = (2.5, 97.5)
 """Of the resampled values: an interval of 95 %."""
 
+BOUNDS = {"fid": (0.0, math.inf), "kid": (-math.inf, math.inf)} | {
+    f"{name}_{k}": (0.0, 1.0) for name in ("precision", "recall") for k in KS
+}
+"""The least and the largest possible value of every number."""
+
 Matrix = NDArray[np.float64]
 
 
@@ -46,9 +54,9 @@ class Estimate:
 
     Args:
         value: the number.
-        low: lower end of the 95 % bootstrap interval; NaN without resamples.
+        low: lower end of the 95 % bootstrap interval, about the value; NaN without resamples.
         high: its upper end.
-        excess: mean of the resampled values minus the value; NaN without resamples. Of FID an estimate of its bias.
+        excess: mean of the resampled values minus the value; NaN without resamples. A rough estimate of the bias.
         floor: the same number of one random half of target against the other, ``Distribution.n_floor`` images each:
             what real images reach. Of FID the bias falls with n, so at n images expect about n_floor / n of it.
     """
@@ -116,7 +124,7 @@ def compare_distributions(
 ) -> Distribution:
     """Compare two sets of images by their features.
 
-    Takes, for d = 2048 and 2000 images each, TIMING on one core of the benchmarks' machine.
+    Takes, for d = 2048 and 2000 images each, 6 s of one core without resamples and 0.7 s more for each of them.
 
     Args:
         pred: (n, d) features of the images to judge; more than 5.
@@ -171,10 +179,9 @@ def _values(x: Matrix, y: Matrix, counts_x: Counts, counts_y: Counts) -> dict[st
     """Return every number of all resamples, (r,) each."""
     fid = [frechet.resampled_distance(x, y, *counts) for counts in zip(counts_x.T, counts_y.T, strict=True)]
     values = {"fid": np.array(fid), "kid": kernel_distance.resampled_distances(x, y, counts_x, counts_y)}
-    real, covered = manifold.manifold_hits(x, y, KS)
+    precision, recall = manifold.resampled_precision_recall(x, y, counts_x, counts_y, KS)
     for i, k in enumerate(KS):
-        values[f"precision_{k}"] = real[:, i] @ counts_x / len(x)
-        values[f"recall_{k}"] = covered[:, i] @ counts_y / len(y)
+        values |= {f"precision_{k}": precision[i], f"recall_{k}": recall[i]}
     return values
 
 
@@ -183,5 +190,5 @@ def _estimate(name: str, values: Matrix, floor: float) -> Estimate:
     if not len(resampled):
         return Estimate(value, math.nan, math.nan, math.nan, floor)
     excess = float(resampled.mean()) - value
-    low, high = np.percentile(resampled, PERCENTILES) - (excess if name == "fid" else 0)
+    low, high = (np.percentile(resampled, PERCENTILES) - excess).clip(*BOUNDS[name])
     return Estimate(value, float(low), float(high), excess, floor)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restain.errors import DataError
-from restain.metrics.features import as_sets, row_blocks
+from restain.metrics.features import Counts, as_sets, row_blocks
 
 Matrix = NDArray[np.float64]
 
@@ -60,20 +60,28 @@ def precision_recall(pred: NDArray[Any], target: NDArray[Any], k: int = 3) -> Pr
         DataError: features that are not (n, d) or not finite, no more than k images, different d, or k below 1.
     """
     x, y = as_sets(pred, target)
-    real, covered = manifold_hits(x, y, (k,))
-    return PrecisionRecall(float(real.mean()), float(covered.mean()), k)
+    ones = np.ones((len(x), 1), np.int64), np.ones((len(y), 1), np.int64)
+    precision, recall = resampled_precision_recall(x, y, *ones, (k,))
+    return PrecisionRecall(float(precision[0, 0]), float(recall[0, 0]), k)
 
 
-def manifold_hits(x: Matrix, y: Matrix, ks: Sequence[int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which of x lie in the balls of y and which of y in those of x, for several k at once.
+def resampled_precision_recall(
+    x: Matrix, y: Matrix, counts_x: Counts, counts_y: Counts, ks: Sequence[int]
+) -> tuple[Matrix, Matrix]:
+    """Return precision and recall of r resamples, in which images occur several times or not at all, for several k.
+
+    An image that does not occur is neither judged nor a centre of a ball; the radii are those of the whole set, because
+    copies would shrink them.
 
     Args:
-        x: (n, d) features.
-        y: (m, d) features.
+        x: (n, d) features of the images to judge.
+        y: (m, d) features of real images.
+        counts_x: (n, r) how often each image occurs.
+        counts_y: (m, r) the same.
         ks: the neighbours that give balls their radius.
 
     Returns:
-        (n, len(ks)) and (m, len(ks)).
+        Two (len(ks), r).
 
     Raises:
         DataError: a set of no more than k images, or k below 1.
@@ -85,7 +93,9 @@ def manifold_hits(x: Matrix, y: Matrix, ks: Sequence[int]) -> tuple[NDArray[np.b
         )
     centre = y.mean(axis=0)  # distances stay as they are, but lose fewer digits
     x, y = x - centre, y - centre
-    return _lie_in(x, y, _squared_radii(y, ks)), _lie_in(y, x, _squared_radii(x, ks))
+    precision = _share_inside(x, counts_x, y, counts_y, _squared_radii(y, ks))
+    recall = _share_inside(y, counts_y, x, counts_x, _squared_radii(x, ks))
+    return precision, recall
 
 
 def _squared_radii(x: Matrix, ks: Sequence[int]) -> Matrix:
@@ -99,14 +109,18 @@ def _squared_radii(x: Matrix, ks: Sequence[int]) -> Matrix:
     return radii
 
 
-def _lie_in(points: Matrix, centres: Matrix, squared_radii: Matrix) -> NDArray[np.bool_]:
-    """Return whether each point lies in any of the balls, (n, len(ks))."""
+def _share_inside(points: Matrix, counts: Counts, centres: Matrix, others: Counts, squared_radii: Matrix) -> Matrix:
+    """Return the share of points that lie in any of the balls, of every resample of both, (len(ks), r)."""
     limits = (1 + SURFACE) * squared_radii
-    inside = np.empty((len(points), limits.shape[1]), bool)
+    occurs = (others > 0).astype(np.float32)
+    hits = np.zeros((limits.shape[1], counts.shape[1]))
     for rows in row_blocks(len(points), len(centres)):
         squared = _squared_distances(points[rows], centres)
-        inside[rows] = np.stack([(squared <= limit).any(axis=1) for limit in limits.T], axis=1)
-    return inside
+        for i, limit in enumerate(limits.T):
+            holders = (squared <= limit).astype(np.float32) @ occurs  # how many balls hold a point: exact below 2^24
+            hits[i] += ((holders > 0) * counts[rows]).sum(axis=0)
+    share: Matrix = hits / counts.sum(axis=0)
+    return share
 
 
 def _squared_distances(x: Matrix, y: Matrix) -> Matrix:
