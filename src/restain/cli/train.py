@@ -26,7 +26,7 @@ def train(
     )
 
     from restain.config import dump_config, load_config
-    from restain.nn import UNet, footprint
+    from restain.nn import Encoder, UNet, footprint
     from restain.training import TrainConfig, fit, new_method
 
     resolved = load_config(TrainConfig, config, overrides or [])
@@ -34,8 +34,10 @@ def train(
     console = Console()
     if dry_run:
         console.print(dump_config(resolved), markup=False, highlight=False)
-    for name, module in method.named_children():
-        if isinstance(module, UNet):
+    shown: list[str] = []
+    for name, module in method.named_modules():
+        if isinstance(module, UNet | Encoder) and not any(name.startswith(f"{above}.") for above in shown):
+            shown.append(name)
             console.print(f"{resolved.method.name}.{name}: {footprint(module, resolved.training.crop)}")
     if dry_run:
         return
@@ -51,6 +53,6 @@ def train(
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("training", total=resolved.training.images, loss="")
         for progress in fit(resolved):
-            shown = " ".join(f"{name} {value:.4g}" for name, value in progress.values.items() if "." in name)
-            bar.update(task, completed=progress.images, loss=shown)
+            losses = " ".join(f"{name} {value:.4g}" for name, value in progress.values.items() if "." in name)
+            bar.update(task, completed=progress.images, loss=losses)
     console.print(f"model: {resolved.out / 'bundle'}\nlog and pictures: {resolved.out}")

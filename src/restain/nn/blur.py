@@ -48,8 +48,8 @@ def blur(image: Tensor, kernel: Sequence[float], stride: int = 1) -> Tensor:
         )
     b = torch.tensor(kernel, dtype=image.dtype, device=image.device)
     weight = torch.outer(b, b).expand(image.shape[1], 1, -1, -1)
-    padded = functional.pad(image, (radius,) * 4, mode="reflect")
     with torch.autocast(image.device.type, enabled=False):  # or distances would be those of rounded images
+        padded = functional.pad(image, (radius,) * 4, mode="reflect")
         return functional.conv2d(padded, weight, stride=stride, groups=image.shape[1])
 
 

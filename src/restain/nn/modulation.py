@@ -63,6 +63,9 @@ class ModulationConfig(Config):
 class Modulation(nn.Module, ABC):
     """Lets features of the source act on features of one level."""
 
+    source_channels: int
+    """Channels of the source's features."""
+
     @abstractmethod
     def prepare(self, feature: Tensor) -> Context:
         """Return what depends on the source's features (B, C', H, W) alone."""
@@ -102,6 +105,7 @@ class CrossAttention(Modulation):
 
     def __init__(self, channels: int, source_channels: int, heads: int | None, window: int | None) -> None:
         super().__init__()
+        self.source_channels = source_channels
         self.norm, self.norm_source = nn.LayerNorm(channels), nn.LayerNorm(source_channels)
         self.query = nn.Linear(channels, channels)
         self.key_value = nn.Linear(source_channels, 2 * channels)
@@ -126,6 +130,7 @@ class RoutingAttention(Modulation):
 
     def __init__(self, channels: int, source_channels: int, heads: int | None, window: int | None) -> None:
         super().__init__()
+        self.source_channels = source_channels
         self.norm, self.norm_source = nn.LayerNorm(channels), nn.LayerNorm(source_channels)
         self.query_key = nn.Linear(source_channels, 2 * channels)
         self.value = nn.Linear(channels, channels)
@@ -150,6 +155,7 @@ class Gate(Modulation):
 
     def __init__(self, channels: int, source_channels: int) -> None:
         super().__init__()
+        self.source_channels = source_channels
         self.norm = group_norm(source_channels)
         self.factor = zero_init(nn.Conv2d(source_channels, channels, 1))
         self.shift = zero_init(nn.Conv2d(source_channels, channels, 1))
@@ -218,7 +224,7 @@ class LocalAttention(nn.Module):
         nearness = -self.rates[:, None, None] * _squared_distance(rows, columns, q.device)
         # On CPUs the fused kernel goes back through float32 six times faster than through bfloat16.
         kind = torch.float32 if q.device.type == "cpu" else q.dtype
-        with torch.autocast(q.device.type, enabled=q.device.type != "cpu"):
+        with torch.autocast("cpu", enabled=False):
             shape = (*q.shape[:2], self.heads, -1)
             q_h, k_h, v_h = (each.to(kind).reshape(shape).transpose(1, 2) for each in (q, k, v))
             attended = functional.scaled_dot_product_attention(q_h, k_h, v_h, attn_mask=nearness.to(kind)[None])
