@@ -90,7 +90,10 @@ def _planes(examples: Sequence[Example]) -> Tensor:
 
 
 def measure(network: PhantomNetwork, fields: Sequence[Lesson], questions: int, seed: int = 1) -> dict[str, float]:
-    """Return the share of stains told rightly, and of every fact the share of its variance that is told (R2)."""
+    """Return the share of stains told rightly, and of every fact the share of its variance that is told (R2).
+
+    Facts that do not vary are left out.
+    """
     rng = np.random.default_rng(seed)
     network.eval()
     answers: list[tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]] = []
@@ -101,8 +104,9 @@ def measure(network: PhantomNetwork, fields: Sequence[Lesson], questions: int, s
         right = logits.argmax(1).numpy() == [example.stain for example in examples]
         answers.append((right, (told * network.spread + network.mean).numpy(), np.stack([e.facts for e in examples])))
     right, told, facts = (np.concatenate(parts) for parts in zip(*answers, strict=True))
-    left = np.nanmean((told - facts) ** 2, axis=0) / np.nanvar(facts, axis=0)
-    return {"stain": float(right.mean())} | dict(zip(FACTS, (1 - left).tolist(), strict=True))
+    left, all_of_it = np.nanmean((told - facts) ** 2, axis=0), np.nanvar(facts, axis=0)
+    shares = {name: float(1 - left[i] / all_of_it[i]) for i, name in enumerate(FACTS) if all_of_it[i] > 0}
+    return {"stain": float(right.mean())} | shares
 
 
 def _card(network: PhantomNetwork, lessons: int, steps: int, seed: int) -> PhantomCard:
