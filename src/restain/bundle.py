@@ -263,6 +263,35 @@ def reconfigure(model: Model, options: Mapping[str, Any]) -> Model:
     return Model(card, method.eval().requires_grad_(False))
 
 
+def aimed(model: Model, stain: str) -> Model:
+    """Return the model that makes just this stain, with the same weights.
+
+    Args:
+        model: stays as it is.
+        stain: one of those it makes; or its source, of a model that has learnt both directions.
+
+    Raises:
+        ConfigError: it does not make this stain.
+    """
+    card, turned = model.card, model.method.options_to_turn()
+    names = [target.name for target in card.targets]
+    if names == [stain]:
+        return model
+    if stain in names:
+        options = model.method.options_to_make(names.index(stain))
+        sides = {"target": card.targets[names.index(stain)]}
+    else:
+        options = turned if stain == card.source.name else None
+        sides = {"source": card.targets[0], "target": card.source}
+    if options is None:
+        makes = names if turned is None else [*names, card.source.name]
+        raise ConfigError(
+            f"model {card.name!r} makes {' and '.join(makes)}, not {stain}",
+            fix="name one of these, or choose another model (`restain models` lists them)",
+        )
+    return reconfigure(Model(card.model_copy(update=sides), model.method), options)
+
+
 def find_bundle(name: str) -> Path:
     """Turn a path, or the name of a bundle on this machine, into a folder.
 

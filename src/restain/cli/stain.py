@@ -16,6 +16,10 @@ def stain(
     out: Annotated[
         Path, typer.Option(help="Result: a name ending in .png, .jpg or .ome.tiff; for a folder, another folder.")
     ],
+    to: Annotated[
+        str | None,
+        typer.Option(help="Make this stain alone: one of several, or the source, of a model of both directions."),
+    ] = None,
     sampler: Annotated[str | None, typer.Option(help="Sampler instead of the model's own.")] = None,
     steps: Annotated[int | None, typer.Option(help="Sampling steps instead of the model's own.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the sampler; the same seed gives the same stain.")] = None,
@@ -35,11 +39,11 @@ def stain(
 
     from rich.console import Console
 
-    from restain.bundle import reconfigure
+    from restain.bundle import aimed, reconfigure
     from restain.cli.progress import duration, progress_bar
     from restain.config import overridden, parse_config
     from restain.geometry import Mpp
-    from restain.inference import Stainer, StainOptions, load_model, run
+    from restain.inference import Stainer, StainOptions, load_model, outputs_of, run
 
     given = {
         "sampler": sampler,
@@ -57,6 +61,8 @@ def stain(
     loaded = load_model(model)
     if changes:
         loaded = reconfigure(loaded, overridden(loaded.card.method_config, changes))
+    if to is not None:
+        loaded = aimed(loaded, to)
     stainer = Stainer(loaded, options)
     if dry_run:
         _show_plan(input, stainer, out, scale)
@@ -65,10 +71,10 @@ def stain(
     with progress_bar(console) as show:
         for progress in run(input, stainer, out, scale):
             show(progress)
-    target = stainer.model.card.made
-    console.print(
-        f"virtual {target}: {out}\ntook {duration(time.perf_counter() - start)}", markup=False, soft_wrap=True
-    )
+    card = stainer.model.card
+    for target, made in zip(card.targets, outputs_of(input, out, card), strict=True):
+        console.print(f"virtual {target.name}: {made}", markup=False, soft_wrap=True)
+    console.print(f"took {duration(time.perf_counter() - start)}", markup=False, soft_wrap=True)
 
 
 def _show_plan(path: Path, stainer: "Stainer", out: Path, mpp: "Mpp | None") -> None:
@@ -77,7 +83,7 @@ def _show_plan(path: Path, stainer: "Stainer", out: Path, mpp: "Mpp | None") -> 
     from rich.table import Table
 
     from restain.cli.progress import duration
-    from restain.inference import forecast
+    from restain.inference import forecast, outputs_of
 
     found, card, sampling = forecast(path, stainer, out, mpp), stainer.model.card, stainer.sampling
     seed = stainer.options.seed
@@ -91,7 +97,7 @@ def _show_plan(path: Path, stainer: "Stainer", out: Path, mpp: "Mpp | None") -> 
         "tiles": f"{found.tissue} to be stained of {found.tiles}",
         "memory": f"about {found.memory / 2**30:.1f} GiB{gpu}",
         "time": f"about {duration(found.seconds)} ({found.cost.seconds:.3g} s per tile)",
-        "output": str(out),
+        "output": ", ".join(map(str, outputs_of(path, out, card))),
     }
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, text in rows.items():

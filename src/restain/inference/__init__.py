@@ -6,7 +6,7 @@ from restain.inference.model import load_model
 from restain.inference.options import StainOptions
 from restain.inference.plan import Cost, Forecast, forecast
 from restain.inference.progress import Progress
-from restain.inference.run import run
+from restain.inference.run import outputs_of, run
 from restain.inference.slide import stain_slide
 from restain.inference.stainer import Stainer
 
@@ -19,6 +19,7 @@ __all__ = [
     "forecast",
     "load_model",
     "mask_folder",
+    "outputs_of",
     "run",
     "stain",
     "stain_slide",

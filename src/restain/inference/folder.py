@@ -1,7 +1,7 @@
-"""Staining a folder of images into a folder of PNG files of the same names."""
+"""Staining a folder of images into a folder of PNG files of the same names, or a folder per stain."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image as Pillow
@@ -9,8 +9,8 @@ from PIL import UnidentifiedImageError
 
 from restain.errors import DataError, InputError, OutputError, RestainError, RestainWarning
 from restain.geometry import Mpp
-from restain.inference.image import run_image
-from restain.inference.output import check_distinct
+from restain.inference.image import stain_picture
+from restain.inference.output import check_distinct, folders_of
 from restain.inference.progress import Progress
 from restain.inference.provenance import provenance
 from restain.inference.stainer import Stainer
@@ -26,11 +26,13 @@ def run_folder(folder: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> It
         DataError: no images, two of one name, or, at the end, some that could not be stained.
         OutputError: a place that cannot be written, or that holds images made by something else.
     """
-    check_distinct(folder, out)
-    jobs = jobs_of(folder, out)
+    places = folders_of(out, stainer.model.card)
+    for place in places:
+        check_distinct(folder, place)
+    jobs = jobs_of(folder, places)
     refuse_foreign(jobs)
-    finished = {path for path, made in jobs.items() if is_finished(made, provenance(path, stainer))}
-    others = sum(made.exists() for path, made in jobs.items() if path not in finished)
+    finished = {path for path, outs in jobs.items() if is_finished(outs, provenance(path, stainer))}
+    others = sum(is_stale(outs, provenance(path, stainer)) for path, outs in jobs.items() if path not in finished)
     if others:
         warnings.warn(
             f"{others} images in {out} were made in another way or from other files; they are made anew.",
@@ -38,12 +40,12 @@ def run_folder(folder: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> It
             stacklevel=2,
         )
     failures: dict[Path, RestainError] = {}
-    for number, (path, made) in enumerate(jobs.items()):
+    for number, (path, outs) in enumerate(jobs.items()):
         yield Progress("staining", number, len(jobs))
         if path in finished:
             continue
         try:
-            for _ in run_image(path, stainer, made, mpp):
+            for _ in stain_picture(path, stainer, outs, mpp):
                 pass
         except InputError as error:
             failures[path] = error
@@ -58,29 +60,38 @@ def run_folder(folder: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> It
         )
 
 
-def jobs_of(folder: Path, out: Path) -> dict[Path, Path]:
-    """Return the images of a folder and the files to be made of them, by name.
+def jobs_of(folder: Path, places: Sequence[Path]) -> dict[Path, tuple[Path, ...]]:
+    """Return the images of a folder and the files to be made of each, one per folder of results, by name.
 
     Raises:
         DataError: there are none, or two of one name.
     """
-    return {path: out / f"{name}.png" for name, path in images_in(folder).items()}
+    return {path: tuple(place / f"{name}.png" for place in places) for name, path in images_in(folder).items()}
 
 
-def refuse_foreign(jobs: Mapping[Path, Path]) -> None:
+def refuse_foreign(jobs: Mapping[Path, Sequence[Path]]) -> None:
     """Refuse to replace images that restain did not make.
 
     Raises:
         OutputError: the output folder holds one.
     """
-    for made in jobs.values():
+    for made in (made for outs in jobs.values() for made in outs):
         if made.exists() and not _notes(made).get("software", "").startswith("restain "):
             raise OutputError(f"{made} was not made by restain and would be replaced", fix="choose another folder")
 
 
-def is_finished(made: Path, note: Mapping[str, str]) -> bool:
-    """Whether a result is there and was made from the same file in the same way."""
-    notes = _notes(made) if made.exists() else {}
+def is_finished(outs: Sequence[Path], note: Mapping[str, str]) -> bool:
+    """Whether the results of an image are all there and were made from the same file in the same way."""
+    return all(_is_made(out, note) for out in outs)
+
+
+def is_stale(outs: Sequence[Path], note: Mapping[str, str]) -> bool:
+    """Whether one of the results of an image was made from another file or in another way."""
+    return any(out.exists() and not _is_made(out, note) for out in outs)
+
+
+def _is_made(out: Path, note: Mapping[str, str]) -> bool:
+    notes = _notes(out) if out.exists() else {}
     return all(notes.get(key) == value for key, value in note.items())
 
 

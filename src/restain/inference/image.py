@@ -1,6 +1,6 @@
 """Staining an image that fits into memory: an array, a picture file."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from restain.geometry import Mpp, Region
 from restain.inference.array_reader import ArrayReader
 from restain.inference.engine import plan_tiles, stain_tiles
 from restain.inference.options import StainOptions
-from restain.inference.output import check_output
+from restain.inference.output import check_output, files_of
 from restain.inference.progress import Progress
 from restain.inference.provenance import provenance
 from restain.inference.source import Source
@@ -36,7 +36,7 @@ def stain(
         options: how the model is run.
 
     Returns:
-        (H, W, target channels) uint8, at the scale of the image.
+        (H, W, target channels) uint8, at the scale of the image; of several stains one after another.
 
     Raises:
         DataError: an image of another shape or type.
@@ -73,33 +73,48 @@ def stain_reader(reader: SlideReader, stainer: Stainer) -> Generator[Progress, N
 
 
 def run_image(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Iterator[Progress]:
-    """Stain a picture file into a PNG or JPEG file.
+    """Stain a picture file into a PNG or JPEG file, or one per stain; see ``stain_picture``."""
+    return stain_picture(path, stainer, files_of(out, stainer.model.card), mpp)
+
+
+def stain_picture(path: Path, stainer: Stainer, outs: Sequence[Path], mpp: Mpp | None) -> Iterator[Progress]:
+    """Stain a picture file.
+
+    Args:
+        path: the picture.
+        stainer: the model, ready to run.
+        outs: a PNG or JPEG file per stain.
+        mpp: scale of the picture, where the file does not tell it or is wrong.
 
     Raises:
         OutputError: an image too large, target channels that no picture holds, or a place that cannot be written.
     """
-    check_output(path, out)
+    for out in outs:
+        check_output(path, out)
     with open_slide(path, mpp) as reader:
-        check_picture(reader, stainer, out)
+        check_picture(reader, stainer, outs)
         note = provenance(path, stainer)
         stained = yield from stain_reader(reader, stainer)
-        save_image(out, stained, reader.info.mpp, provenance=note)
+        ends = np.cumsum([len(target.channels) for target in stainer.model.card.targets])
+        for out, image in zip(outs, np.split(stained, ends[:-1], axis=2), strict=True):
+            save_image(out, image, reader.info.mpp, provenance=note)
 
 
-def check_picture(reader: SlideReader, stainer: Stainer, out: Path) -> None:
-    """Refuse what cannot become a picture file.
+def check_picture(reader: SlideReader, stainer: Stainer, outs: Sequence[Path]) -> None:
+    """Refuse what cannot become picture files.
 
     Raises:
         OutputError: an image too large, or target channels that no picture holds.
     """
-    info, channels = reader.info, stainer.model.card.channels_out
+    info, card = reader.info, stainer.model.card
     if info.size.area > MOST_PIXELS:
         raise OutputError(
-            f"the {info.size} px of {info.path} are too many for a picture such as {out.name}",
+            f"the {info.size} px of {info.path} are too many for a picture such as {outs[0].name}",
             fix="stain it alone, into a name that ends in .ome.tiff",
         )
-    if len(channels) not in (1, 3):
-        raise OutputError(
-            f"{out} cannot hold the {len(channels)} channels that model {stainer.model.card.name!r} makes",
-            fix="stain it alone, into a name that ends in .ome.tiff",
-        )
+    for out, target in zip(outs, card.targets, strict=True):
+        if (count := len(target.channels)) not in (1, 3):
+            raise OutputError(
+                f"{out} cannot hold the {count} channels of {target.name} that model {card.name!r} makes",
+                fix="stain it alone, into a name that ends in .ome.tiff",
+            )

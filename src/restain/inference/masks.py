@@ -59,7 +59,7 @@ def mask_folder(
         MaskWarning: all masks are empty, or all are full.
     """
     check_distinct(folder, out)
-    jobs = jobs_of(folder, out)
+    jobs = jobs_of(folder, [out])
     refuse_foreign(jobs)
     shared: PositiveThreshold | None = None
     if not per_image:
@@ -72,10 +72,10 @@ def mask_folder(
         tell(shared.reason)
 
     shares = []
-    for number, (path, made) in enumerate(jobs.items()):
+    for number, (path, (made,)) in enumerate(jobs.items()):
         yield Progress("masking", number, len(jobs))
         note = _note(path, steps, mpp, threshold if shared is None else f"{shared.density:.6f}")
-        if is_finished(made, note):
+        if is_finished([made], note):
             with open_slide(made) as reader:
                 shares.append(float((reader.read(Region.of(reader.info.size)) > 0).mean()))
             continue

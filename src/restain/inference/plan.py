@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -16,6 +16,7 @@ from restain.geometry import Mpp, Point
 from restain.inference.engine import count_tissue, plan_tiles
 from restain.inference.folder import is_finished, jobs_of
 from restain.inference.image import check_picture
+from restain.inference.output import files_of, folders_of
 from restain.inference.provenance import provenance
 from restain.inference.run import Kind, kind_of
 from restain.inference.slide import plan_slide
@@ -98,11 +99,11 @@ def forecast(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Foreca
             strip = plan.halo * plan.size.width * len(stainer.model.card.channels_out) * 4
             return Forecast(subject, len(plan), count_tissue(plan), strip, try_batch(stainer, plan.side))
         case Kind.IMAGE:
-            subject, plan = _plan_image(path, stainer, out, mpp)
+            subject, plan = _plan_image(path, stainer, files_of(out, stainer.model.card), mpp)
             return Forecast(subject, len(plan), len(plan), _held(plan, stainer), try_batch(stainer, plan.side))
         case Kind.FOLDER:
-            jobs = jobs_of(path, out)
-            waiting = {p: made for p, made in jobs.items() if not is_finished(made, provenance(p, stainer))}
+            jobs = jobs_of(path, folders_of(out, stainer.model.card))
+            waiting = {p: outs for p, outs in jobs.items() if not is_finished(outs, provenance(p, stainer))}
             plans = list(_plan_folder(waiting, stainer, mpp))
             tiles = sum(map(len, plans))
             subject = f"{len(jobs)} images, {len(jobs) - len(waiting)} of them done, {len(plans)} to be stained"
@@ -143,17 +144,17 @@ def _plan_slide(path: Path, stainer: Stainer, mpp: Mpp | None) -> tuple[str, Til
         return _describe(source, reader.info.format), plan_slide(reader, source, stainer)
 
 
-def _plan_image(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> tuple[str, TilePlan]:
+def _plan_image(path: Path, stainer: Stainer, outs: Sequence[Path], mpp: Mpp | None) -> tuple[str, TilePlan]:
     with open_slide(path, mpp) as reader:
-        check_picture(reader, stainer, out)
+        check_picture(reader, stainer, outs)
         source = Source(reader, stainer.model.card)
         return _describe(source, reader.info.format), plan_tiles(source.size, stainer.model, None)
 
 
-def _plan_folder(jobs: dict[Path, Path], stainer: Stainer, mpp: Mpp | None) -> Iterator[TilePlan]:
-    for path, made in jobs.items():
+def _plan_folder(jobs: Mapping[Path, Sequence[Path]], stainer: Stainer, mpp: Mpp | None) -> Iterator[TilePlan]:
+    for path, outs in jobs.items():
         try:
-            yield _plan_image(path, stainer, made, mpp)[1]
+            yield _plan_image(path, stainer, outs, mpp)[1]
         except InputError:  # the call itself will tell, after it has done the others
             continue
 

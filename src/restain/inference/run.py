@@ -5,10 +5,12 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import final
 
+from restain.bundle import Card
 from restain.errors import OutputError, SlideError
 from restain.geometry import Mpp
 from restain.inference.folder import run_folder
 from restain.inference.image import run_image
+from restain.inference.output import files_of, folders_of
 from restain.inference.progress import Progress
 from restain.inference.slide import run_slide
 from restain.inference.stainer import Stainer
@@ -51,13 +53,27 @@ def kind_of(path: Path, out: Path) -> Kind:
     )
 
 
+def outputs_of(path: Path, out: Path, card: Card) -> tuple[Path, ...]:
+    """Return what a call leaves of each stain that the model makes: a file or a folder, in the order of the stains.
+
+    Args:
+        path: the input.
+        out: the output; see ``kind_of``.
+        card: of the model.
+
+    Raises:
+        RestainError: as ``kind_of``, or stains that would share a file.
+    """
+    return (folders_of if kind_of(path, out) is Kind.FOLDER else files_of)(out, card)
+
+
 def run(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Iterator[Progress]:
     """Stain a picture, a folder of pictures or a slide, and tell how far it is.
 
     Args:
         path: the input.
         stainer: the model, ready to run.
-        out: the output; see ``kind_of``.
+        out: the output; see ``kind_of`` and ``outputs_of``.
         mpp: the scale of the input, where files do not tell it or are wrong.
     """
     work = {Kind.IMAGE: run_image, Kind.FOLDER: run_folder, Kind.SLIDE: run_slide}[kind_of(path, out)]

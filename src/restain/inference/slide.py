@@ -12,12 +12,12 @@ from restain.errors import RestainWarning
 from restain.geometry import Mpp, Region
 from restain.inference.engine import count_tissue, plan_tiles, stain_tiles
 from restain.inference.options import StainOptions
-from restain.inference.output import check_output
+from restain.inference.output import check_output, files_of
 from restain.inference.progress import Progress
 from restain.inference.provenance import provenance
 from restain.inference.source import Source
 from restain.inference.stainer import Stainer
-from restain.slides import RGB, SlideReader, SlideWriter, create_slide, open_slide, overview, read_at
+from restain.slides import SlideReader, SlideWriter, create_slide, create_slides, open_slide, overview, read_at
 from restain.slides.failures import writing
 from restain.tissue import TilePlan, tissue_mask
 
@@ -37,7 +37,7 @@ UNKNOWN_MPP = 0.5
 def stain_slide(
     path: Path | str, model: Model, out: Path | str, *, mpp: Mpp | None = None, options: StainOptions = StainOptions()
 ) -> None:
-    """Stain a slide into a pyramidal OME-TIFF of the same extent and scale.
+    """Stain a slide into a pyramidal OME-TIFF of the same extent and scale, or one per stain of a model of several.
 
     A call that was killed goes on where it was when it is made again with the same arguments. Nothing stands under the
     final name before it is whole. Memory does not depend on the extent of the slide, but for a strip of the width of
@@ -46,7 +46,8 @@ def stain_slide(
     Args:
         path: anything ``open_slide`` opens.
         model: from ``load_model``; its networks are moved to the device.
-        out: the result, ending in ``.tif`` or ``.tiff``, best in ``.ome.tiff``.
+        out: the result, ending in ``.tif`` or ``.tiff``, best in ``.ome.tiff``; of several stains each has its name
+            before the suffix, as in ``out.CD3.ome.tiff``.
         mpp: scale of the slide, where the file does not tell it or is wrong.
         options: how the model is run.
 
@@ -63,16 +64,17 @@ def stain_slide(
 
 def run_slide(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Iterator[Progress]:
     """Do the work of ``stain_slide`` and tell how far it is."""
-    check_output(path, out)
     card = stainer.model.card
+    files = files_of(out, card)
+    for file in files:
+        check_output(path, file)
     with open_slide(path, mpp) as reader:
         info, source, note = reader.info, Source(reader, card), provenance(path, stainer)
         plan = plan_slide(reader, source, stainer)
-        is_colour = card.channels_out == RGB
-        compression = stainer.options.compression or ("jpeg" if is_colour else "zstd")
+        slides = {file: stain.channels for file, stain in zip(files, card.targets, strict=True)}
         tile = plan.across.stride if source.is_native else 512
-        with create_slide(
-            out, info.size, info.mpp, card.channels_out, compression=compression, tile=tile, provenance=note
+        with create_slides(
+            slides, info.size, info.mpp, compression=stainer.options.compression, tile=tile, provenance=note
         ) as writer:
             if source.is_native:
                 yield from _stain(source, plan, stainer, writer)

@@ -153,6 +153,18 @@ class Method(nn.Module, ABC):
         """
         return {}
 
+    def options_to_make(self, stain: int) -> Mapping[str, Any] | None:
+        """Return the options under which it makes one of its several stains alone; None where it cannot.
+
+        Args:
+            stain: which, from 0 on.
+        """
+        return None
+
+    def options_to_turn(self) -> Mapping[str, Any] | None:
+        """Return the options under which it makes its source of its target; None where it knows one direction only."""
+        return None
+
     @abstractmethod
     def stain(self, source: Tensor, noise: Noise, sampling: Sampling) -> Tensor:
         """Stain a batch of images.

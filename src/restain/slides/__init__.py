@@ -5,6 +5,7 @@ from restain.slides.images import save_image
 from restain.slides.ome_tiff_writer import create_slide
 from restain.slides.opening import open_slide
 from restain.slides.reader import RGB, SlideInfo, SlideReader, background_of
+from restain.slides.split_writer import create_slides
 from restain.slides.view import Overview, overview, read_at, scale_at, size_at
 from restain.slides.writer import SlideWriter
 
@@ -16,6 +17,7 @@ __all__ = [
     "SlideWriter",
     "background_of",
     "create_slide",
+    "create_slides",
     "image_name",
     "images_in",
     "open_slide",

@@ -56,7 +56,7 @@ class Spool:
     def __init__(
         self, output: Path, job: Mapping[str, object], grids: Sequence[tuple[int, int]], planes: int, half_bytes: int
     ) -> None:
-        self.folder = output.with_name(output.name + ".partial")
+        self.folder = _folder(output)
         self.end = HEADER_BYTES
         """Position behind the last tile."""
         self._output = output
@@ -200,6 +200,15 @@ class Spool:
             return False
         half = os.pread(self._halves, self._half_bytes, record.place * self._half_bytes)
         return bool(deflate_crc32(half) == record.half_checksum)
+
+
+def is_unfinished(output: Path) -> bool:
+    """Return whether an earlier call left a slide of this name unfinished, of whatever job."""
+    return (_folder(output) / "slide.tiff").exists()
+
+
+def _folder(output: Path) -> Path:
+    return output.with_name(output.name + ".partial")
 
 
 def _lock(folder: Path) -> int:

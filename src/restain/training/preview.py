@@ -46,10 +46,16 @@ def held_out_values(method: Method, batch: Batch, generator: Callable[[], torch.
 
 
 def save_samples(path: Path, method: Method, batch: Batch, config: TrainConfig) -> None:
-    """Save a picture with one row per held-out crop: source, virtual, real. Only the first three channels show."""
+    """Save a picture with one row per held-out crop: source, virtual, real. Only the first three channels show.
+
+    Of several stains each row shows the one that is known.
+    """
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", GuidanceWarning)  # what guides is still learning
         virtual = method.stain(batch.source, RandomNoise(0), config.use.sampling)
+    if batch.stain is not None:
+        stains = virtual.reshape(len(virtual), -1, *batch.target.shape[1:])
+        virtual = stains[torch.arange(len(stains), device=stains.device), batch.stain]
     columns = [_column(planes) for planes in (batch.source, virtual, batch.target)]
     path.parent.mkdir(parents=True, exist_ok=True)
     Pillow.fromarray(np.concatenate(columns, axis=1)).save(path)

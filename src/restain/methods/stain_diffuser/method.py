@@ -17,7 +17,8 @@ sqrt(alpha-bar_t), with which sampling fails.
 """
 
 import math
-from typing import ClassVar, final
+from collections.abc import Mapping
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
@@ -98,6 +99,14 @@ class StainDiffuser(Method):
             error = self._error(self._auxiliary(features), batch.auxiliary, generator)
             terms["auxiliary"] = config.auxiliary.weight * error  # lambda L_seg
         return terms
+
+    def options_to_make(self, stain: int) -> Mapping[str, Any]:
+        """Return the options under which it makes one of its stains alone."""
+        return {"make": [self.made[stain]]}
+
+    def options_to_turn(self) -> Mapping[str, Any] | None:
+        """Return the options of the other direction, where it has learnt both."""
+        return None if self.config.both_ways is None else {"backward": not self.config.backward}
 
     def stain(self, source: Tensor, noise: Noise, sampling: Sampling) -> Tensor:
         """Draw each stain once per source, all from the same noise: a stain made alone is that made with others."""
