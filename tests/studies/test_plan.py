@@ -29,7 +29,7 @@ def cell(**values):
         ({"models__unused__method": {"name": "piror"}, "cells": [cell(model="unused")]}, "there is no method 'piror'"),
         ({"models__unused__parts": {"prior": "conditionel"}}, "did you mean 'conditional'"),
         ({"models__unused__parts": {"prior": "unused"}, "cells": [cell(model="unused")]}, "'unused' holds 'unused'"),
-        ({"models__unused": {"use": {}}}, "either bundle, or method and training are needed"),
+        ({"models__unused": {"use": {}}}, "either bundle, or images, or method and training are needed"),
         ({"models__unused__bundle": "somewhere"}, "a bundle is taken as it is"),
         ({"datasets__ki67__sid": 64}, "did you mean 'side'"),
         ({"datasets": {}}, "'datasets' does not fit"),

@@ -14,7 +14,7 @@ from typing import final
 import torch
 
 from restain import __version__
-from restain.bundle import WEIGHTS, Model, load_bundle, load_card, reconfigure
+from restain.bundle import WEIGHTS, Model, aimed, load_bundle, load_card, reconfigure
 from restain.errors import DataError, RestainError
 from restain.geometry import Mpp, Region
 from restain.inference import Progress, StainOptions, stain
@@ -22,11 +22,13 @@ from restain.slides import images_in, open_slide, save_image
 from restain.slides.failures import writing
 from restain.studies.config import StudyConfig
 from restain.studies.definition import Definition, read_definition, why, write_definition, write_text
+from restain.studies.foreign import check_answers, content_of
 from restain.studies.images import Images, find_images
 from restain.studies.machine import machine_of
 from restain.studies.measures import measurable, measure
 from restain.studies.models import model_state
 from restain.studies.plan import PlannedCell
+from restain.studies.sets import lacking, measure_set
 from restain.studies.state import State
 
 VALUES = "values.csv"
@@ -61,53 +63,59 @@ def cell_state(study: StudyConfig, cell: PlannedCell, columns: Collection[str]) 
         cell: the cell.
         columns: what tables want to know of it.
     """
-    images, found = find_images(study, cell.dataset), read_definition(cell.folder)
-    asked = study.datasets[cell.dataset].test_images
-    count = len(images.source) if images else asked or 0
+    images, asked = find_images(study, cell.dataset), find_images(study, cell.stained)
+    found, wanted = read_definition(cell.folder), study.datasets[cell.stained].test_images
+    count = len(asked.source) if asked else wanted or 0
+    if cell.images is not None and not cell.images.is_dir():
+        return State("missing", count, f"{cell.images} is not there")
     if found is None:
         return State("missing", count)
-    if images is None:
+    if images is None or asked is None:
         return State("stale", count, "the test images are not there")
     if cell.model is not None and (of_model := model_state(cell.model)).kind != "done":
         return State("stale", count, of_model.why or "its model is not there")
-    if changed := why(found, _definition(study, cell, images)):
+    if changed := why(found, _definition(study, cell, images, asked)):
         return State("stale", count, changed)
     stained = read_journal(cell.folder)
-    left = 0 if cell.model is None else len(images.source) - len(stained)
+    left = 0 if cell.model is None else count - len(stained)
     if left:
         pace = sum(line.seconds for line in stained) / len(stained) if stained else None
         return State("begun", left, seconds=pace and pace * left)
-    lacking = [name for name in measurable(study.datasets[cell.dataset], columns) if name not in _measured(cell.folder)]
-    return State("begun", 0, f"{', '.join(lacking)} to be measured") if lacking else State("done", 0)
+    lacks = [name for name in _measurable(study, cell, columns) if name not in _measured(cell.folder)]
+    lacks += lacking(study, cell, images.aligned, columns)
+    return State("begun", 0, f"{', '.join(lacks)} to be measured") if lacks else State("done", 0)
 
 
 def make_cell(study: StudyConfig, cell: PlannedCell, columns: Collection[str]) -> Iterator[Progress]:
     """Stain the images that are not stained and measure what is not measured.
 
     Raises:
-        RestainError: no images, no model, or an image that cannot be stained or measured.
+        RestainError: no images, no model, images of another tool that do not fit, or an image that cannot be stained
+            or measured.
     """
-    images = find_images(study, cell.dataset)
-    if images is None:
-        raise DataError(f"the test images of {cell.dataset!r} are not there", fix="mend what kept them from it")
+    images, asked = find_images(study, cell.dataset), find_images(study, cell.stained)
+    if images is None or asked is None:
+        lost = cell.dataset if images is None else cell.stained
+        raise DataError(f"the test images of {lost!r} are not there", fix="mend what kept them from it")
     if cell.model is not None and model_state(cell.model).kind != "done":
         raise DataError(f"its model {cell.model.label!r} is not there", fix="mend what kept it from its training")
-    definition = _definition(study, cell, images)
+    if cell.images is not None:
+        check_answers(cell.images, asked.source)
+    definition = _definition(study, cell, images, asked)
     if read_definition(cell.folder) != definition:
         with writing(cell.folder):
             if cell.folder.exists():
                 shutil.rmtree(cell.folder)
         write_definition(cell.folder, definition)
     if cell.model is not None:
-        yield from _stain(study, cell, images)
-    wanted = measurable(study.datasets[cell.dataset], columns)
-    if (cell.folder / VALUES).exists() and set(wanted) <= _measured(cell.folder).keys():
-        return
-    activity = f"measuring {cell.label}"
-    yield Progress(activity, 0, len(images.source))
-    values = measure(study.datasets[cell.dataset], answers(cell, images), images, wanted)
-    _write_values(cell.folder, values)
-    yield Progress(activity, len(images.source), len(images.source))
+        yield from _stain(study, cell, asked)
+    wanted, made = _measurable(study, cell, columns), answers(cell, images)
+    if wanted and not set(wanted) <= _measured(cell.folder).keys():
+        activity = f"measuring {cell.label}"
+        yield Progress(activity, 0, len(made))
+        _write_values(cell.folder, measure(study.datasets[cell.dataset], made, images, wanted))
+        yield Progress(activity, len(made), len(made))
+    yield from measure_set(study, cell, made, images, columns)
 
 
 def answers(cell: PlannedCell, images: Images) -> Mapping[str, Path]:
@@ -117,6 +125,8 @@ def answers(cell: PlannedCell, images: Images) -> Mapping[str, Path]:
             return images.target
         case "identity":
             return images.source
+    if cell.images is not None:
+        return images_in(cell.images) if cell.images.is_dir() else {}
     folder = cell.folder / "images"
     stained = {line.name for line in read_journal(cell.folder)}
     return {name: path for name, path in images_in(folder).items() if name in stained} if stained else {}
@@ -156,13 +166,15 @@ def _stain(study: StudyConfig, cell: PlannedCell, images: Images) -> Iterator[Pr
     model = load_bundle(cell.model.bundle)
     if cell.cell.options:
         model = reconfigure(model, cell.cell.options)
+    if len(model.card.targets) > 1:
+        model = aimed(model, study.datasets[cell.dataset].target.name)
     for name, path in images.source.items():
         if name in finished:
             continue
         try:
             line = _stain_image(study, cell, model, images.mpp, name, path)
         except RestainError as error:
-            raise type(error)(f"image {name} of {cell.dataset!r}: {error.problem}", fix=error.fix) from error
+            raise type(error)(f"image {name} of {cell.stained!r}: {error.problem}", fix=error.fix) from error
         with writing(cell.folder / JOURNAL), (cell.folder / JOURNAL).open("a", encoding="utf-8") as journal:
             journal.write(_line(line))
         finished.add(name)
@@ -194,11 +206,15 @@ def _stain_image(
     return Stained(name, seconds, memory, machine_of(on_gpu))
 
 
-def _definition(study: StudyConfig, cell: PlannedCell, images: Images) -> Definition:
-    """Return what the images of a cell depend on."""
+def _definition(study: StudyConfig, cell: PlannedCell, images: Images, asked: Images) -> Definition:
+    """Return what the images of a cell, and the values behind them, depend on."""
     definition: Definition = {"images": images.content, "answer": cell.cell.model}
+    if cell.images is not None:
+        definition["made"] = content_of(cell.images)
     if cell.model is None:
         return definition
+    if cell.cell.source_of is not None:
+        definition["source_of"] = asked.content
     return definition | {
         "model": cell.model.definition,
         "weights": load_card(cell.model.bundle).files[WEIGHTS],
@@ -208,6 +224,11 @@ def _definition(study: StudyConfig, cell: PlannedCell, images: Images) -> Defini
         "precision": study.precision,
         "restain": __version__,
     }
+
+
+def _measurable(study: StudyConfig, cell: PlannedCell, columns: Collection[str]) -> tuple[str, ...]:
+    """Return what is measured of single images; nothing where they have no truth."""
+    return () if cell.cell.source_of is not None else measurable(study.datasets[cell.dataset], columns)
 
 
 def _measured(folder: Path) -> dict[str, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""What tables can show of a cell: metrics, readings of the phantom's cells, time and memory."""
+"""What tables can show of a cell: metrics, readings of the phantom's cells, numbers of sets, time and memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,11 +55,36 @@ COSTS = (
 )
 """What staining costs."""
 
+DISTRIBUTION = (
+    Column(
+        "fid", "", "lower", "Frechet distance of the features of tiles to those of real ones; compare with its floor"
+    ),
+    Column("kid", "", "lower", "kernel distance of the features of tiles to those of real ones, over all pairs"),
+    *(
+        Column(f"{name}_{k}", "", "higher", f"share of {whose}, by the {k} nearest neighbours of each")
+        for k in (3, 5)
+        for name, whose in (
+            ("precision", "tiles that look like real ones"),
+            ("recall", "real tiles that the answers cover"),
+        )
+    ),
+)
+"""Numbers of two sets of images, by their names in ``restain.reports.NUMBERS``."""
+POSITIVITY = Column(
+    "positivity_pearson",
+    "",
+    "higher",
+    "correlation over tiles of the share of positive pixels with that of the truth",
+)
+"""Whether what is positive in truth is positive in the answers, as far as a tile tells."""
+
 COLUMNS: Mapping[str, Column] = {
     column.name: column
     for column in (
         *(Column(metric.name, metric.unit, metric.better, metric.source) for metric in (*METRICS, *SOURCE_METRICS)),
         *READINGS,
+        *DISTRIBUTION,
+        POSITIVITY,
         *COSTS,
     )
 }

@@ -38,10 +38,13 @@ class DatasetConfig(Config):
 
 @final
 class ModelConfig(Config):
-    """A model that every data set has: a fragment of a training configuration, or a bundle that exists."""
+    """What answers: a fragment of a training configuration, a bundle that exists, or images of another tool."""
 
     bundle: str | None = None
     """Folder or name of a bundle; ``{dataset}`` in it stands for the data set. None trains one."""
+    images: str | None = None
+    """Folder of stained images, named as the test images, that another tool has made; ``{dataset}`` in it stands for
+    the data set."""
     method: MethodChoice | None = None
     """What is trained."""
     parts: dict[str, str] = Field(default_factory=dict)
@@ -52,15 +55,29 @@ class ModelConfig(Config):
     """How it is applied."""
     swap: bool = False
     """Whether source and target are exchanged: a prior of the source stain is a model with ``swap``."""
-    masks: bool = False
-    """Whether it learns from the masks of the data set, for an auxiliary task."""
+    data: dict[str, Any] = Field(default_factory=dict)
+    """Fields of the data set's ``data`` that differ for its training, for example fewer ``slides``, or another ``mpp``;
+    test images stay as they are, and are rescaled for it."""
+    masks: bool | dict[str, Any] = False
+    """Whether it learns from the masks of the data set, for an auxiliary task; or the fields of them that differ."""
+    stains: tuple[str, ...] = ()
+    """Data sets whose images train it together, as a model that makes all their targets; it is trained once, and each
+    of them shows its own stain. Empty for a model of one stain, trained for each data set."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.bundle is None and (self.method is None or self.training is None):
-            raise ValueError("either bundle, or method and training are needed")
-        if self.bundle is not None and not (self.method is None and self.training is None and not self.parts):
-            raise ValueError("a bundle is taken as it is, without method, training or parts")
+        trained = self.method is not None and self.training is not None
+        if self.bundle is None and self.images is None and not trained:
+            raise ValueError("either bundle, or images, or method and training are needed")
+        of_training = ("method", "training", "parts", "swap", "data", "masks", "stains")
+        if (self.bundle is not None or self.images is not None) and any(getattr(self, name) for name in of_training):
+            raise ValueError(f"a bundle is taken as it is, and so are images: without {', '.join(of_training)}")
+        if self.bundle is not None and self.images is not None:
+            raise ValueError("a model is a bundle or images, and not both")
+        if self.stains and (self.parts or self.swap or self.masks):
+            raise ValueError("a model of several stains has neither parts nor swap nor masks")
+        if self.stains and (len(self.stains) < 2 or len(set(self.stains)) < len(self.stains)):
+            raise ValueError("stains names at least two data sets, each once")
         return self
 
 
@@ -86,6 +103,11 @@ class CellConfig(Config):
     """Options of the method that differ from the model's; the weights stay."""
     sampling: SamplingChange = SamplingChange()
     """Sampler and steps that differ from the model's."""
+    datasets: tuple[str, ...] | None = None
+    """Data sets that have this row; None for all."""
+    source_of: str | None = None
+    """Data set whose test images are stained instead of the own ones. They have no truth here, so that only columns
+    that compare sets of images, and costs, have values."""
 
 
 @final
@@ -101,7 +123,8 @@ class TableConfig(Config):
     cells: tuple[str, ...] | None = None
     """Names of cells, in order; None takes all."""
     columns: tuple[str, ...]
-    """Names of metrics, of readings of the phantom's cells, or ``seconds`` and ``memory``."""
+    """Names of metrics, of readings of the phantom's cells, of numbers of sets of images such as ``fid``, or
+    ``seconds`` and ``memory``."""
 
 
 @final
@@ -121,6 +144,9 @@ class StudyConfig(Config):
     """Where images are stained; ``auto`` takes the first GPU, or the CPU where there is none."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Of staining; see ``restain stain``."""
+    features: str = Field(default="phantom", pattern="^(phantom|inception(=.+)?|timm=.+)$")
+    """What takes the features behind ``fid``, ``kid``, precision and recall; see ``restain evaluate --features``. The
+    default comes with restain and has seen tissue; ``inception`` is what papers use, and has seen photographs."""
     examples: int = Field(default=1, ge=0)
     """Test images of each data set that the page shows, with the answers of all cells."""
     datasets: dict[str, DatasetConfig] = Field(min_length=1)

@@ -70,8 +70,10 @@ def strips(plan: Plan) -> Iterator[Strip]:
         for name in list(images.source)[: plan.study.examples]:
             pictures = [Picture("source", _address(images.source[name]))]
             for cell in plan.cells:
+                if cell.dataset != dataset or cell.is_reference or cell.cell.source_of is not None:
+                    continue
                 made = answers(cell, images)
-                if cell.dataset == dataset and cell.model is not None and name in made:
+                if name in made:
                     pictures.append(Picture(cell.cell.name, _address(made[name])))
             yield Strip(dataset, name, (*pictures, Picture("truth", _address(images.target[name]))))
 

@@ -3,26 +3,25 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final, get_args
+from typing import final, get_args
 
 from restain.bundle import find_bundle, load_card
 from restain.config import parse_config
-from restain.data import DataConfig
 from restain.errors import ConfigError
 from restain.methods import find_method
 from restain.studies.columns import COLUMNS
-from restain.studies.config import CellConfig, DatasetConfig, ModelConfig, Reference, StudyConfig
+from restain.studies.config import CellConfig, Reference, StudyConfig
 from restain.studies.definition import Definition
 from restain.studies.names import check_distinct, check_known, slug
+from restain.studies.trainings import owner_of, training_of
 from restain.training import TrainConfig
 
 REFERENCES: tuple[str, ...] = get_args(Reference)
 
-NO_MATTER: Mapping[str, tuple[str, ...]] = {
-    "training": ("workers", "log_every", "checkpoint_every", "picture_every"),
-    "data": ("test", "test_first_seed", "test_slides"),
-}
-"""What of a training configuration does not show in the weights."""
+OF_MACHINES = ("workers", "log_every", "checkpoint_every", "picture_every")
+"""What of a training does not show in the weights."""
+OF_TESTS = ("test", "test_first_seed", "test_slides")
+"""What of the data does not, because no training sees it."""
 
 
 @final
@@ -56,18 +55,30 @@ class PlannedCell:
         dataset: name of the data set.
         cell: the row.
         folder: where its images and values go.
-        model: None for a reference.
+        model: what stains; None for a reference and for images that another tool has made.
+        images: the folder of those images; None for all others.
     """
 
     dataset: str
     cell: CellConfig
     folder: Path
     model: PlannedModel | None
+    images: Path | None = None
 
     @property
     def label(self) -> str:
         """What messages call it."""
         return f"{self.dataset}, {self.cell.name}"
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is the truth or the source, which need no model and do not compete."""
+        return self.cell.model in REFERENCES
+
+    @property
+    def stained(self) -> str:
+        """The data set whose images are stained."""
+        return self.cell.source_of or self.dataset
 
 
 @final
@@ -110,15 +121,17 @@ def make_plan(study: StudyConfig, only: Collection[str] = ()) -> Plan:
     cells = []
     for dataset in study.datasets:
         for cell in study.cells:
-            model = None
-            if cell.model not in REFERENCES:
+            if cell.datasets is not None and dataset not in cell.datasets:
+                continue
+            model = images = None
+            if cell.model not in REFERENCES and (images := _images(study, cell, dataset)) is None:
                 needed: dict[tuple[str, str], PlannedModel] = {}
                 model = _resolve(study, dataset, cell.model, needed, ())
-                _check_options(study.models[cell.model], cell, model)
+                _check_options(cell, model)
                 if cell.name in wanted:
                     models |= needed
             folder = study.out / "cells" / slug(dataset) / slug(cell.name)
-            cells.append(PlannedCell(dataset, cell, folder, model))
+            cells.append(PlannedCell(dataset, cell, folder, model, images))
     return Plan(study, tuple(models.values()), tuple(cells), wanted)
 
 
@@ -129,18 +142,31 @@ def _resolve(
     if name in above:
         chain = " holds ".join(repr(each) for each in (*above[above.index(name) :], name))
         raise ConfigError(f"model {chain}", fix="remove one of these parts")
-    if (dataset, name) not in known:
-        model = study.models[name]
+    model = study.models[name]
+    if model.stains and dataset not in model.stains:
+        raise ConfigError(
+            f"model {name!r} makes the stains of {', '.join(model.stains)}, and not of data set {dataset!r}",
+            fix="name these under datasets of its cells",
+        )
+    owner = owner_of(model, dataset)
+    if (owner, name) not in known:
+        if model.images is not None:
+            raise ConfigError(f"model {name!r} is a folder of images, which nothing can hold", fix="remove this part")
         parts = {
             part: _resolve(study, dataset, other, known, (*above, name)) for part, other in sorted(model.parts.items())
         }
-        label = f"{dataset}, {name}"
-        known[dataset, name] = (
-            _taken(model.bundle.replace("{dataset}", dataset), label)
+        known[owner, name] = (
+            _taken(model.bundle.replace("{dataset}", dataset), f"{dataset}, {name}")
             if model.bundle is not None
             else _trained(study, dataset, name, parts)
         )
-    return known[dataset, name]
+    return known[owner, name]
+
+
+def _images(study: StudyConfig, cell: CellConfig, dataset: str) -> Path | None:
+    """Return the folder of a cell's answers where another tool has made them."""
+    folder = study.models[cell.model].images
+    return None if folder is None else Path(folder.replace("{dataset}", dataset))
 
 
 def _taken(bundle: str, label: str) -> PlannedModel:
@@ -150,55 +176,26 @@ def _taken(bundle: str, label: str) -> PlannedModel:
 
 
 def _trained(study: StudyConfig, dataset: str, name: str, parts: Mapping[str, PlannedModel]) -> PlannedModel:
-    model, images = study.models[name], study.datasets[dataset]
-    assert model.method is not None
-    assert model.training is not None
-    folder = study.out / "models" / slug(dataset) / slug(name)
-    if model.masks and images.masks is None:
-        raise ConfigError(
-            f"model {name!r} learns from masks, and data set {dataset!r} has none",
-            fix=f"describe datasets.{dataset}.masks, or leave masks of the model out",
-        )
-    ends = (images.target, images.source) if model.swap else (images.source, images.target)
-    train = TrainConfig(
-        name="-".join(map(slug, (study.name, dataset, name))),
-        out=folder,
-        seed=study.seed,
-        source=ends[0],
-        target=ends[1],
-        data=_swapped(images, dataset) if model.swap else images.data,
-        masks=images.masks if model.masks else None,
-        method=model.method,
-        parts={part: held.bundle for part, held in parts.items()},
-        training=model.training,
-        use=model.use,
-    )
-    parse_config(
-        find_method(model.method.name).config_type, model.method.config, f"options of model {name!r} of the study"
-    )
+    train = training_of(study, dataset, name, {part: held.bundle for part, held in parts.items()})
     definition: Definition = train.model_dump(mode="json", exclude={"name", "out", "parts", "summary", "licence"})
-    for section, keys in NO_MATTER.items():
-        definition[section] = {key: value for key, value in definition[section].items() if key not in keys}
+    definition["training"] = _without(definition["training"], OF_MACHINES)
+    data = _without(definition["data"], OF_TESTS)
+    if "stains" in data:
+        data["stains"] = {stain: _without(images, OF_TESTS) for stain, images in data["stains"].items()}
+    definition["data"] = data
     definition["parts"] = {part: held.definition for part, held in parts.items()}
-    return PlannedModel(f"{dataset}, {name}", folder, folder / "bundle", train, parts, definition)
+    label = f"{owner_of(study.models[name], dataset)}, {name}"
+    return PlannedModel(label, train.out, train.out / "bundle", train, parts, definition)
 
 
-def _swapped(images: DatasetConfig, dataset: str) -> DataConfig:
-    """Return the data with source and target exchanged."""
-    if images.swapped is not None:
-        return images.swapped
-    data: Any = images.data
-    if not {"source", "target"} <= type(data).model_fields.keys():
-        raise ConfigError(
-            f"data of kind {data.kind!r} has no sides to exchange", fix=f"describe datasets.{dataset}.swapped"
-        )
-    exchanged: DataConfig = data.model_copy(update={"source": data.target, "target": data.source})
-    return exchanged
+def _without(section: Definition, keys: Collection[str]) -> Definition:
+    return {key: value for key, value in section.items() if key not in keys}
 
 
 def _check_names(study: StudyConfig, only: Collection[str]) -> None:
     names = [cell.name for cell in study.cells]
-    check_distinct(study.datasets, "data set")
+    owners = {owner_of(model, "") for model in study.models.values() if model.stains}
+    check_distinct([*study.datasets, *sorted(owners)], "data set")
     check_distinct(study.models, "model")
     check_distinct(names, "cell")
     check_distinct((table.name for table in study.tables), "table")
@@ -207,11 +204,19 @@ def _check_names(study: StudyConfig, only: Collection[str]) -> None:
     for name, model in study.models.items():
         for part, other in model.parts.items():
             check_known(other, study.models, f"model for part {part!r} of {name!r},")
+        for dataset in model.stains:
+            check_known(dataset, study.datasets, f"data set for stains of model {name!r},")
     for cell in study.cells:
         check_known(cell.model, [*study.models, *REFERENCES], f"model for cell {cell.name!r},")
-        changed = bool(cell.options) or cell.sampling != type(cell.sampling)()
-        if cell.model in REFERENCES and changed:
-            raise ConfigError(f"cell {cell.name!r} is no model's answer", fix="remove its options and sampling")
+        for dataset in (*(cell.datasets or ()), *filter(None, [cell.source_of])):
+            check_known(dataset, study.datasets, f"data set for cell {cell.name!r},")
+        if cell.source_of in (cell.datasets or study.datasets):
+            problem = f"cell {cell.name!r} stains the source of {cell.source_of!r}, and {cell.source_of!r} has the row"
+            raise ConfigError(problem, fix="name the other data sets under datasets of the cell")
+        changed = bool(cell.options) or cell.sampling != type(cell.sampling)() or cell.source_of is not None
+        if (cell.model in REFERENCES or study.models[cell.model].images is not None) and changed:
+            problem = f"cell {cell.name!r} is no model's answer"
+            raise ConfigError(problem, fix="remove its options, sampling and source_of")
     for table in study.tables:
         for name in table.cells or ():
             check_known(name, names, f"cell for table {table.name!r},")
@@ -221,7 +226,7 @@ def _check_names(study: StudyConfig, only: Collection[str]) -> None:
         check_known(name, names, "cell")
 
 
-def _check_options(model: ModelConfig, cell: CellConfig, planned: PlannedModel) -> None:
+def _check_options(cell: CellConfig, planned: PlannedModel) -> None:
     """See that the method has the options a cell changes, before hours of training."""
     if planned.train is not None:
         method, options = planned.train.method.name, planned.train.method.config

@@ -17,11 +17,12 @@ class Summary:
     """A column of a cell.
 
     Attributes:
-        value: mean or median over images.
+        value: mean or median over images, or the one value of all images together.
         error: standard error of a mean, s / sqrt(n); NaN of a median, of one image and of infinite values.
         low: lower end of the 95 % interval.
         high: its upper end.
-        n: images that have a value.
+        n: images that have a value; of a number of sets of images, tiles of the answers.
+        floor: what real images reach against each other, of a number of sets of images; NaN of others.
     """
 
     value: float
@@ -29,6 +30,7 @@ class Summary:
     low: float
     high: float
     n: int
+    floor: float = math.nan
 
 
 def summarise(values: Iterable[float], middle: Literal["mean", "median"], seed: int) -> Summary | None:

@@ -1,14 +1,16 @@
 """A table in memory: cells by columns for every data set, with the best value of every column."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
 from restain.studies.cells import cell_state, read_values
-from restain.studies.columns import COLUMNS, Column
-from restain.studies.config import TableConfig
+from restain.studies.columns import COLUMNS, DISTRIBUTION, Column
+from restain.studies.config import StudyConfig, TableConfig
 from restain.studies.images import find_images
+from restain.studies.pairing import is_paired
 from restain.studies.plan import Plan, PlannedCell
+from restain.studies.sets import Distances, read_set
 from restain.studies.summary import Summary, summarise
 
 
@@ -33,13 +35,20 @@ class Row:
 
     Attributes:
         cell: the cell.
+        paired: whether its model has learnt from pairs; None where there is no model, or nobody knows.
         entries: one per column; None where there is no value.
         state: ``done``, or why there is nothing or not all.
     """
 
     cell: PlannedCell
+    paired: bool | None
     entries: tuple[Entry | None, ...]
     state: str
+
+    @property
+    def pairs(self) -> str:
+        """Return the same as a word: ``yes``, ``no`` or nothing."""
+        return "" if self.paired is None else "yes" if self.paired else "no"
 
 
 @final
@@ -52,12 +61,14 @@ class Block:
         images: number of test images.
         aligned: whether their truth is aligned to the pixel.
         rows: in the order of the configuration.
+        distances: behind those of its numbers that compare sets of images; none if it has no such columns.
     """
 
     dataset: str
     images: int
     aligned: bool
     rows: tuple[Row, ...]
+    distances: tuple[Distances, ...]
 
 
 @final
@@ -85,49 +96,73 @@ def make_tables(plan: Plan, failures: Mapping[str, str]) -> list[Table]:
     """
     study = plan.study
     asked = {column for table in study.tables for column in table.columns}
-    summaries: dict[str, dict[str, Summary]] = {}
-    states: dict[str, str] = {}
-    for cell in plan.cells:
-        state = cell_state(study, cell, asked)
-        usable = state.kind in ("done", "begun") and not state.left
-        states[cell.label] = failures.get(cell.label) or ("done" if state.kind == "done" else state.why or state.kind)
-        found = read_values(cell) if usable else {}
-        made = {
-            name: summarise(values.values(), COLUMNS[name].middle, study.seed)
-            for name, values in found.items()
-            if name in COLUMNS
-        }
-        summaries[cell.label] = {name: summary for name, summary in made.items() if summary is not None}
-    return [_table(plan, table, summaries, states) for table in study.tables]
+    results = {cell.label: _result(study, cell, asked, failures) for cell in plan.cells}
+    return [_table(plan, table, results) for table in study.tables]
 
 
-def _table(
-    plan: Plan, table: TableConfig, summaries: Mapping[str, Mapping[str, Summary]], states: Mapping[str, str]
-) -> Table:
+@final
+@dataclass(frozen=True)
+class _Result:
+    """What is on disk of a cell."""
+
+    summaries: Mapping[str, Summary]
+    state: str
+    paired: bool | None
+    distances: Distances | None
+
+
+def _result(study: StudyConfig, cell: PlannedCell, asked: Collection[str], failures: Mapping[str, str]) -> _Result:
+    state = cell_state(study, cell, asked)
+    usable = state.kind in ("done", "begun") and not state.left
+    told = failures.get(cell.label) or ("done" if state.kind == "done" else state.why or state.kind)
+    paired = None if cell.model is None else is_paired(cell.model)
+    if not usable:
+        return _Result({}, told, paired, None)
+    of_images = {
+        name: summarise(values.values(), COLUMNS[name].middle, study.seed)
+        for name, values in read_values(cell).items()
+        if name in COLUMNS
+    }
+    of_set = read_set(cell.folder)
+    summaries = {name: summary for name, summary in of_images.items() if summary is not None} | of_set.summaries()
+    return _Result(summaries, told, paired, of_set.distances)
+
+
+def _table(plan: Plan, table: TableConfig, results: Mapping[str, _Result]) -> Table:
     columns = tuple(COLUMNS[name] for name in table.columns)
     blocks = []
     for dataset in plan.study.datasets:
         by_name = {cell.cell.name: cell for cell in plan.cells if cell.dataset == dataset}
-        cells = [by_name[name] for name in table.cells or by_name]
-        best = {column.name: _best(column, cells, summaries) for column in columns}
+        cells = [by_name[name] for name in table.cells or by_name if name in by_name]
+        if not cells:
+            continue
+        best = {column.name: _best(column, cells, results) for column in columns}
         rows = []
         for cell in cells:
-            found = summaries[cell.label]
+            found = results[cell.label]
             entries = tuple(
-                Entry(found[name], cell.model is not None and found[name].value == best[name])
-                if name in found
-                else None
+                Entry(summary, not cell.is_reference and summary.value == best[name]) if summary is not None else None
                 for name in table.columns
+                for summary in [found.summaries.get(name)]
             )
-            rows.append(Row(cell, entries, states[cell.label]))
-        images = find_images(plan.study, dataset)
-        blocks.append(Block(dataset, len(images.source) if images else 0, bool(images and images.aligned), tuple(rows)))
+            rows.append(Row(cell, found.paired, entries, found.state))
+        images, compares = find_images(plan.study, dataset), {column.name for column in DISTRIBUTION} & {*table.columns}
+        distances = [results[cell.label].distances for cell in cells] if compares else []
+        blocks.append(
+            Block(
+                dataset,
+                images=len(images.source) if images else 0,
+                aligned=bool(images and images.aligned),
+                rows=tuple(rows),
+                distances=tuple(each for each in distances if each is not None),
+            )
+        )
     return Table(table, columns, tuple(blocks))
 
 
-def _best(column: Column, cells: Sequence[PlannedCell], summaries: Mapping[str, Mapping[str, Summary]]) -> float | None:
+def _best(column: Column, cells: Sequence[PlannedCell], results: Mapping[str, _Result]) -> float | None:
     """Return the best value of a column; references do not compete."""
-    found = (summaries[cell.label].get(column.name) for cell in cells if cell.model is not None)
+    found = (results[cell.label].summaries.get(column.name) for cell in cells if not cell.is_reference)
     values = [summary.value for summary in found if summary is not None]
     if not values:
         return None

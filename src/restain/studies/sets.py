@@ -1,0 +1,200 @@
+"""Numbers of all images of a cell together: as a distribution beside the real one, and tile by tile."""
+
+import functools
+import json
+import math
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+
+from restain.errors import SmallSampleWarning
+from restain.features import Extractor, find_extractor, tiles_in
+from restain.inference import Progress
+from restain.inference.stainer import choose_device
+from restain.metrics import Estimate, pearson, positive_share
+from restain.reports import NUMBERS, FeatureDistance, compare_folders
+from restain.studies.columns import DISTRIBUTION, POSITIVITY
+from restain.studies.config import StudyConfig
+from restain.studies.definition import write_text
+from restain.studies.images import Images
+from restain.studies.plan import PlannedCell
+from restain.studies.summary import RESAMPLES, Summary
+
+FILE = "set.json"
+"""What was measured of the images of a cell together."""
+SIDE = 128
+"""Side in pixels of the tiles whose positive shares are compared: some hundred cells at 0.5 um per pixel."""
+RELIABLE = 2048
+"""Tiles from which on FID says more of the images than of their number."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Distances:
+    """How far the images of a cell are from real ones, as a distribution.
+
+    Attributes:
+        features: name of the extractor.
+        digest: SHA-256 of its weights; only numbers of the same ones compare.
+        side: of the tiles, in pixels.
+        n: tiles of the cell.
+        n_real: tiles of real images.
+        n_floor: tiles in each half of the real ones.
+        numbers: by name.
+    """
+
+    features: str
+    digest: str
+    side: int
+    n: int
+    n_real: int
+    n_floor: int
+    numbers: Mapping[str, Estimate]
+
+    @classmethod
+    def of(cls, name: str, found: FeatureDistance) -> Self:
+        """Return what a comparison has found; ``name`` is the extractor's in the study."""
+        sets = found.distribution
+        numbers = {each: getattr(sets, each) for each in NUMBERS}
+        return cls(name, found.digest, found.side or 0, sets.n_pred, sets.n_target, sets.n_floor, numbers)
+
+    @classmethod
+    def from_tree(cls, tree: dict[str, Any]) -> Self:
+        """Return what plain values hold."""
+        return cls(**{**tree, "numbers": {name: Estimate(**each) for name, each in tree["numbers"].items()}})
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SetValues:
+    """What is known of a cell's images together.
+
+    Attributes:
+        distances: None where they are not measured.
+        positivity: the correlation of positive shares, over tiles; None where it is not measured.
+    """
+
+    distances: Distances | None = None
+    positivity: Summary | None = None
+
+    def summaries(self) -> dict[str, Summary]:
+        """Return the columns that have a value."""
+        found = {} if self.positivity is None else {POSITIVITY.name: self.positivity}
+        if self.distances is not None:
+            n = self.distances.n
+            found |= {
+                name: Summary(each.value, math.nan, each.low, each.high, n, each.floor)
+                for name, each in self.distances.numbers.items()
+            }
+        return {name: summary for name, summary in found.items() if not math.isnan(summary.value)}
+
+
+def read_set(folder: Path) -> SetValues:
+    """Return what is known of the images of a cell."""
+    path = folder / FILE
+    if not path.exists():
+        return SetValues()
+    tree = json.loads(path.read_text(encoding="utf-8"))
+    distances, positivity = tree["distances"], tree["positivity"]
+    return SetValues(
+        None if distances is None else Distances.from_tree(distances),
+        None if positivity is None else Summary(**positivity),
+    )
+
+
+def lacking(study: StudyConfig, cell: PlannedCell, aligned: bool, columns: Collection[str]) -> tuple[str, ...]:
+    """Return what tables ask of the images of a cell together and is not known; weights are not looked at.
+
+    Args:
+        study: the configuration.
+        cell: the cell.
+        aligned: whether the truth shows the same places; without, nothing can be compared tile by tile.
+        columns: what tables ask for.
+    """
+    known = read_set(cell.folder)
+    wanted = [column.name for column in DISTRIBUTION if column.name in columns]
+    if known.distances is not None and known.distances.features == study.features:
+        wanted = []
+    by_tile = POSITIVITY.name in columns and aligned and cell.cell.source_of is None and known.positivity is None
+    return (*wanted, POSITIVITY.name) if by_tile else tuple(wanted)
+
+
+def measure_set(
+    study: StudyConfig, cell: PlannedCell, pred: Mapping[str, Path], images: Images, columns: Collection[str]
+) -> Iterator[Progress]:
+    """Measure what tables ask of the images of a cell together and is not known, or was measured by other weights.
+
+    Args:
+        study: the configuration.
+        cell: the cell, of which all images are there.
+        pred: its answers, by name.
+        images: the truth.
+        columns: what tables ask for.
+
+    Raises:
+        ConfigError: an extractor that does not exist.
+        BundleError: its weights are not at hand.
+        DataError: too few images, or some that are not in 8-bit colour.
+    """
+    known, missing = read_set(cell.folder), lacking(study, cell, images.aligned, columns)
+    distances, positivity = known.distances, known.positivity
+    real, activity = next(iter(images.target.values())).parent, f"comparing {cell.label} as a set"
+    if any(column.name in columns for column in DISTRIBUTION):
+        extractor = _extractor(study.features, study.device)
+        if distances is None or (distances.features, distances.digest) != (study.features, extractor.digest):
+            yield Progress(activity, 0, 1)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SmallSampleWarning)  # told once for the study, in ``warn_of_few``
+                found = compare_folders(next(iter(pred.values())).parent, real, extractor, numbers=NUMBERS)
+            distances = Distances.of(study.features, found)
+    if POSITIVITY.name in missing:
+        yield Progress(activity, 0, 1)
+        positivity = _positivity(pred, images.target, study.seed)
+    if (distances, positivity) != (known.distances, known.positivity):
+        tree = {"distances": distances and asdict(distances), "positivity": positivity and asdict(positivity)}
+        write_text(cell.folder / FILE, json.dumps(tree, indent=1) + "\n")
+        yield Progress(activity, 1, 1)
+
+
+def warn_of_few(found: Collection[Distances]) -> None:
+    """Warn, once for a study, where tiles are too few.
+
+    Warns:
+        SmallSampleWarning: fewer than 2048 in a set.
+    """
+    least = min((min(each.n, each.n_real) for each in found), default=RELIABLE)
+    if least < RELIABLE:
+        warnings.warn(
+            f"FID and its like are of {least} tiles where {RELIABLE} and more are wanted: compare only numbers of "
+            "equally many tiles, and look at the floor below each table.",
+            SmallSampleWarning,
+            stacklevel=2,
+        )
+
+
+def _positivity(pred: Mapping[str, Path], target: Mapping[str, Path], seed: int) -> Summary:
+    """Return the correlation of positive shares over tiles, with an interval from resampling whole images.
+
+    Tiles of an image share its staining, so they are drawn together.
+    """
+    shares = [
+        np.array([[positive_share(tile) for tile in tiles_in([paths[name]], SIDE)] for paths in (pred, target)])
+        for name in sorted(pred)
+    ]
+    together = np.concatenate(shares, axis=1)
+    value, n = pearson(*together), together.shape[1]
+    if math.isnan(value) or len(shares) < 2:
+        return Summary(value, math.nan, math.nan, math.nan, n)
+    draws = np.random.default_rng(seed).integers(len(shares), size=(RESAMPLES, len(shares)))
+    resampled = np.array([pearson(*np.concatenate([shares[k] for k in draw], axis=1)) for draw in draws])
+    low, high = np.nanpercentile(resampled, [2.5, 97.5])
+    return Summary(value, math.nan, float(low), float(high), n)
+
+
+@functools.cache
+def _extractor(name: str, device: str) -> Extractor:
+    return find_extractor(name, choose_device(device))
