@@ -54,6 +54,14 @@ def test_doubling_is_the_blur_of_pixels_spread_apart():
     torch.testing.assert_close(BilinearDouble()(image), spread[..., 3:-3, 3:-3])
 
 
+def test_autocast_changes_nothing():
+    image = torch.randn(1, 2, 12, 12)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = blur(image, BINOMIAL_5)
+        assert blur(image.bfloat16(), BINOMIAL_5).dtype == torch.bfloat16
+    assert torch.equal(cast, blur(image, BINOMIAL_5))
+
+
 def test_too_small_an_image_is_named():
     with pytest.raises(DataError, match="2 x 8 px is too small for a blur of 5 px"):
         blur(torch.zeros(1, 1, 8, 2), BINOMIAL_5)
