@@ -82,6 +82,15 @@ def test_near_places_count_more_when_h_is_noise():
     assert moved[3, 5] > 5 * moved[0, 0]
 
 
+def test_without_the_term_of_distance_attention_knows_no_places():
+    """Keys and values in another order give the same: the paper's form has no notion of where they are."""
+    for near in (False, True):
+        modulation = filled(build_modulation(ModulationConfig(window=8, near=near), 0, 8, 12))
+        h, feature = maps(1, 8, 8, 8), maps(1, 12, 8, 8, seed=2)
+        out, mixed = (modulation(h, modulation.prepare(f)) for f in (feature, feature.flip(2, 3)))
+        assert torch.allclose(out, mixed, atol=1e-5) != near
+
+
 def test_global_levels_see_the_whole_map_and_small_maps_are_one_window():
     everywhere = filled(build_modulation(ModulationConfig(window=4, global_levels=(1,)), 1, 8, 8))
     within = filled(build_modulation(ModulationConfig(window=4), 1, 8, 8))

@@ -50,6 +50,8 @@ class ModulationConfig(Config):
     global_levels: tuple[int, ...] = ()
     """Levels where attention sees all of the tile instead, as the paper's lowest may; on slides windows make tiles of
     any size agree."""
+    near: bool = True
+    """Whether attention prefers near places, by the term - s r^2, which the paper does not have."""
     heads: int | None = Field(default=None, ge=1)
     """Attention heads; null gives heads of 64 channels, and two at least, one wide and one narrow."""
 
@@ -90,9 +92,13 @@ def build_modulation(config: ModulationConfig, level: int, channels: int, source
     window = None if level in config.global_levels else config.window
     match config.form:
         case "xattn":
-            return CrossAttention(channels, source_channels, config.heads, window)
+            return CrossAttention(
+                channels, source_channels, LocalAttention(channels, config.heads, window, near=config.near)
+            )
         case "he_qk":
-            return RoutingAttention(channels, source_channels, config.heads, window)
+            return RoutingAttention(
+                channels, source_channels, LocalAttention(channels, config.heads, window, near=config.near)
+            )
         case "gate":
             return Gate(channels, source_channels)
         case "concat":
@@ -103,14 +109,14 @@ def build_modulation(config: ModulationConfig, level: int, channels: int, source
 class CrossAttention(Modulation):
     """Queries from h, keys and values from the source: h + W_o softmax(Q K^T / sqrt(d) - s r^2) V."""
 
-    def __init__(self, channels: int, source_channels: int, heads: int | None, window: int | None) -> None:
+    def __init__(self, channels: int, source_channels: int, attention: "LocalAttention") -> None:
         super().__init__()
         self.source_channels = source_channels
         self.norm, self.norm_source = nn.LayerNorm(channels), nn.LayerNorm(source_channels)
         self.query = nn.Linear(channels, channels)
         self.key_value = nn.Linear(source_channels, 2 * channels)
         self.out = _zero_linear(channels)
-        self.attention = LocalAttention(channels, heads, window)
+        self.attention = attention
 
     def prepare(self, feature: Tensor) -> Context:
         """Return keys and values, (windows, tokens, C)."""
@@ -128,14 +134,14 @@ class CrossAttention(Modulation):
 class RoutingAttention(Modulation):
     """Queries and keys from the source, values from h: h + W_o softmax(Q K^T / sqrt(d) - s r^2) V."""
 
-    def __init__(self, channels: int, source_channels: int, heads: int | None, window: int | None) -> None:
+    def __init__(self, channels: int, source_channels: int, attention: "LocalAttention") -> None:
         super().__init__()
         self.source_channels = source_channels
         self.norm, self.norm_source = nn.LayerNorm(channels), nn.LayerNorm(source_channels)
         self.query_key = nn.Linear(source_channels, 2 * channels)
         self.value = nn.Linear(channels, channels)
         self.out = _zero_linear(channels)
-        self.attention = LocalAttention(channels, heads, window)
+        self.attention = attention
 
     def prepare(self, feature: Tensor) -> Context:
         """Return queries and keys, (windows, tokens, C)."""
@@ -178,16 +184,17 @@ class LocalAttention(nn.Module):
         channels: width.
         heads: their number; None for heads of ``HEAD_CHANNELS`` channels, and two at least.
         window: side of the windows; None for the whole map.
+        near: whether near places are preferred.
     """
 
     rates: Tensor
 
-    def __init__(self, channels: int, heads: int | None, window: int | None) -> None:
+    def __init__(self, channels: int, heads: int | None, window: int | None, *, near: bool) -> None:
         super().__init__()
         self.heads = heads or max(2, channels // HEAD_CHANNELS)
         self.window = window
         rates = torch.logspace(math.log10(RATES[0]), math.log10(RATES[1]), self.heads)
-        self.register_buffer("rates", rates, persistent=False)
+        self.register_buffer("rates", rates * near, persistent=False)
 
     def cut(self, x: Tensor) -> Tensor:
         """Cut a map (B, C, H, W) into windows of tokens, (windows, tokens, C).
