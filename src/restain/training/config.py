@@ -117,8 +117,13 @@ class TrainConfig(Config):
     """How it will be applied."""
 
     @model_validator(mode="after")
-    def _named_alike(self) -> Self:
-        names = tuple(stain.name for stain in listed(self.target))
+    def _several_stains(self) -> Self:
+        targets = listed(self.target)
+        names = tuple(stain.name for stain in targets)
         if isinstance(self.data, UniplexConfig) and names != (given := tuple(self.data.stains)):
             raise ValueError(f"target names {', '.join(names)}, and data.stains {', '.join(given)}")
+        if len(targets) > 1 and not isinstance(self.data, UniplexConfig):
+            raise ValueError(f"target names {', '.join(names)}, and only data of kind uniplex are of several stains")
+        if len(counts := {len(stain.channels) for stain in targets}) > 1:
+            raise ValueError(f"the stains of one model have equally many channels, not {sorted(counts)}")
         return self

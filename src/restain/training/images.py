@@ -40,18 +40,20 @@ def training_pairs(config: TrainConfig) -> tuple[Pairs, Pairs]:
 
 
 def check_channels(config: TrainConfig, pairs: Pairs) -> None:
-    """Compare the first pair with the channels the configuration names.
+    """Compare the first pair of every stain with the channels the configuration names.
 
     Raises:
         DataError: they differ.
     """
-    for side, stain, image in zip(("source", "target"), (config.source, config.target), pairs.read(0), strict=True):
-        wanted = listed(stain)[0].channels
-        if image.shape[2] != len(wanted):
-            raise DataError(
-                f"{side} images have {image.shape[2]} channels, the configuration names {len(wanted)}",
-                fix=f"mend {side}.channels",
-            )
+    for index, target in enumerate(listed(config.target)):  # several stains take turns
+        stains = {"source": config.source, "target": target}
+        for (side, stain), image in zip(stains.items(), pairs.read(index), strict=True):
+            if image.shape[2] != len(stain.channels):
+                raise DataError(
+                    f"{side} images have {image.shape[2]} channels, "
+                    f"the configuration names {len(stain.channels)} of {stain.name}",
+                    fix=f"mend {side}.channels",
+                )
 
 
 def _record(path: Path, threshold: PositiveThreshold) -> None:
