@@ -41,10 +41,11 @@ class ModelConfig(Config):
     """What answers: a fragment of a training configuration, a bundle that exists, or images of another tool."""
 
     bundle: str | None = None
-    """Folder or name of a bundle; ``{dataset}`` in it stands for the data set. None trains one."""
+    """Folder or name of a bundle; ``{dataset}`` in it stands for the data set, and ``{folder}`` for the name of its
+    folders (``ck8-18`` of CK8/18). None trains one."""
     images: str | None = None
-    """Folder of stained images, named as the test images, that another tool has made; ``{dataset}`` in it stands for
-    the data set."""
+    """Folder of stained images, named as the test images, that another tool has made; ``{dataset}`` and ``{folder}`` as
+    in ``bundle``."""
     method: MethodChoice | None = None
     """What is trained."""
     parts: dict[str, str] = Field(default_factory=dict)

@@ -156,7 +156,7 @@ def _resolve(
             part: _resolve(study, dataset, other, known, (*above, name)) for part, other in sorted(model.parts.items())
         }
         known[owner, name] = (
-            _taken(model.bundle.replace("{dataset}", dataset), f"{dataset}, {name}")
+            _taken(_named(model.bundle, dataset), f"{dataset}, {name}")
             if model.bundle is not None
             else _trained(study, dataset, name, parts)
         )
@@ -166,7 +166,12 @@ def _resolve(
 def _images(study: StudyConfig, cell: CellConfig, dataset: str) -> Path | None:
     """Return the folder of a cell's answers where another tool has made them."""
     folder = study.models[cell.model].images
-    return None if folder is None else Path(folder.replace("{dataset}", dataset))
+    return None if folder is None else Path(_named(folder, dataset))
+
+
+def _named(place: str, dataset: str) -> str:
+    """Return a place with the data set filled in, by its name or by that of its folders."""
+    return place.replace("{dataset}", dataset).replace("{folder}", slug(dataset))
 
 
 def _taken(bundle: str, label: str) -> PlannedModel:
