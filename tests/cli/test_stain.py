@@ -95,6 +95,60 @@ def test_an_option_of_the_method_can_be_set_and_is_kept_in_the_result(restain, s
         assert "&quot;steps&quot;: 500" in file.ome_metadata or '"steps": 500' in file.ome_metadata
 
 
+@pytest.fixture(scope="module")
+def bundle_of_two(tmp_path_factory):
+    """A model of two stains."""
+    folder = tmp_path_factory.mktemp("models") / "two"
+    unet = {**SMALL, "middle_attention": False}
+    options = {"unet": unet, "modulation": {"form": "gate"}, "auxiliary": None, "stains": 2}
+    built = build_method("stain_diffuser", options, source_channels=3, target_channels=6)
+    card = Card(
+        name="two",
+        summary="For tests.",
+        source=Stain(name="H&E"),
+        target=(Stain(name="CD3"), Stain(name="CK8/18")),
+        mpp=0.5,
+        tile=48,
+        halo=8,
+        sampling=Sampling(steps=1),
+        method="stain_diffuser",
+        method_config=options,
+        training={},
+        metrics={},
+        licence="CC0-1.0",
+    )
+    save_bundle(folder, card, built)
+    return folder
+
+
+def test_several_stains_are_planned_made_and_named(restain, bundle_of_two, picture):
+    out = picture.parent / "out.png"
+    files = [picture.parent / f"out.{name}.png" for name in ("CD3", "CK8-18")]
+    planned = restain("stain", picture, "--model", bundle_of_two, "--out", out, "--dry-run")
+    assert planned.code == 0
+    assert "H&E to CD3, CK8/18" in planned.out
+    assert f"{files[0]}, {files[1]}" in planned.out
+    assert not any(file.exists() for file in files)
+    made = restain("stain", picture, "--model", bundle_of_two, "--out", out)
+    assert f"virtual CD3: {files[0]} virtual CK8/18: {files[1]}" in made.out
+    assert all(file.exists() for file in files)
+    assert not out.exists()
+
+
+def test_one_of_several_stains_is_made_under_the_very_name_of_the_output(restain, bundle_of_two, picture):
+    out = picture.parent / "out.png"
+    assert (
+        f"virtual CK8/18: {out}"
+        in restain("stain", picture, "--model", bundle_of_two, "--out", out, "--to", "CK8/18").out
+    )
+    assert sorted(path.name for path in picture.parent.iterdir()) == ["in.png", "out.png"]
+
+
+def test_a_stain_that_the_model_does_not_make_is_refused_with_those_it_makes(restain, bundle_of_two, picture):
+    ended = restain("stain", picture, "--model", bundle_of_two, "--out", picture.parent / "out.png", "--to", "HER2")
+    refused(ended, "model 'two' makes CD3 and CK8/18, not HER2")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
