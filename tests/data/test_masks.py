@@ -8,6 +8,7 @@ from restain.data import (
     FolderMasksConfig,
     FolderPairsConfig,
     MaskedPairs,
+    NucleiMasksConfig,
     PhantomPairsConfig,
     batch_of,
     check_masks,
@@ -15,6 +16,8 @@ from restain.data import (
     threshold_of,
 )
 from restain.errors import DataError
+from restain.geometry import Mpp, Region
+from restain.phantom import Phantom
 from restain.slides import save_image
 from restain.tissue import coarse_mask, signed_distance
 
@@ -74,6 +77,13 @@ def test_masks_of_a_folder_are_found_by_name_and_checked(tmp_path, fields):
     save_image(folders["masks"] / f"{fields.name(1)}.png", np.zeros((64, 128, 1), np.uint8), None, provenance={})
     with pytest.raises(DataError, match="128 x 64 px, its image 128 x 128 px"):
         MaskedPairs(pairs, FolderMasksConfig(path=folders["masks"]), None, None).auxiliary(1)
+
+
+def test_nuclei_of_the_target_are_a_mask_where_there_is_no_dab():
+    back = make_pairs(FIELDS.model_copy(update={"source": "ck818", "target": "he"}), "train")
+    mask = MaskedPairs(back, NucleiMasksConfig(), None, 0.5).auxiliary(0) > 0
+    truth = Phantom(1000).scene(Region(0, 0, 128, 128), Mpp.square(0.5)).instances > 0
+    assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.8  # Dice
 
 
 @pytest.mark.parametrize(("threshold", "word"), [(5.0, "empty"), (-5.0, "full")])

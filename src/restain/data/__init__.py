@@ -9,6 +9,7 @@ from restain.data.masks import (
     FolderMasksConfig,
     MaskedPairs,
     MasksConfig,
+    NucleiMasksConfig,
     check_masks,
     threshold_of,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "MaskedPairs",
     "MasksConfig",
     "MistConfig",
+    "NucleiMasksConfig",
     "Pairs",
     "Part",
     "PhantomField",

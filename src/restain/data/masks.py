@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from restain.colour import HE
 from restain.config import Config
 from restain.data.pairs import Pairs
 from restain.errors import DataError
@@ -22,6 +23,7 @@ from restain.tissue import (
     ThresholdRule,
     choose_threshold,
     coarse_mask,
+    find_nuclei,
     plane_of,
 )
 
@@ -45,6 +47,18 @@ class CoarseMasksConfig(Config):
 
 
 @final
+class NucleiMasksConfig(Config):
+    """Masks of the nuclei that are found in the target images, for H&E and other stains without DAB."""
+
+    kind: Literal["nuclei"] = "nuclei"
+    """Tells the sources of masks apart."""
+    assumed_mpp: float = Field(default=0.5, gt=0)
+    """Micrometres per pixel where nobody knows the scale; 0.5 is what 20x objectives give."""
+    plane: PlaneKind = "mask"
+    """What is learnt of the mask; a mask did better than a distance in the paper."""
+
+
+@final
 class FolderMasksConfig(Config):
     """Masks in files, for example those of `restain mask`, cleaned by a network."""
 
@@ -56,7 +70,7 @@ class FolderMasksConfig(Config):
     """What is learnt of the mask; a mask did better than a distance in the paper."""
 
 
-MasksConfig = Annotated[CoarseMasksConfig | FolderMasksConfig, Field(discriminator="kind")]
+MasksConfig = Annotated[CoarseMasksConfig | NucleiMasksConfig | FolderMasksConfig, Field(discriminator="kind")]
 """Where masks come from."""
 
 
@@ -104,15 +118,19 @@ class MaskedPairs(Pairs):
 
     def _mask(self, index: int) -> Mask:
         target = self.read(index)[1]
-        if isinstance(self._config, FolderMasksConfig):
-            return self._read(self.name(index), target)
-        assert self._threshold is not None
-        return coarse_mask(target, self._threshold.density, self._mpp, self._config.steps)
+        match self._config:
+            case CoarseMasksConfig():
+                assert self._threshold is not None
+                return coarse_mask(target, self._threshold.density, self._mpp, self._config.steps)
+            case NucleiMasksConfig():
+                nuclei: Mask = find_nuclei(target, self._mpp or Mpp.square(self._config.assumed_mpp), HE) > 0
+                return nuclei
+            case FolderMasksConfig():
+                return self._read(self.name(index), target, self._config.path)
 
-    def _read(self, name: str, target: Image) -> Mask:
-        assert isinstance(self._config, FolderMasksConfig)
+    def _read(self, name: str, target: Image, folder: Path) -> Mask:
         if name not in self._files:
-            raise DataError(f"{name} has no mask in {self._config.path}", fix="give masks the names of the pairs")
+            raise DataError(f"{name} has no mask in {folder}", fix="give masks the names of the pairs")
         with open_slide(self._files[name]) as reader:
             image = reader.read(Region.of(reader.info.size))
         if image.shape[:2] != target.shape[:2]:
@@ -126,7 +144,7 @@ class MaskedPairs(Pairs):
 
 
 def threshold_of(pairs: Pairs, config: MasksConfig) -> PositiveThreshold | None:
-    """Return the threshold of coarse masks, found on the tissue of all target images; None where masks are in files.
+    """Return the threshold of coarse masks, found on the tissue of all target images; None for other masks.
 
     Raises:
         DataError: images that show no tissue, or are no 8-bit colour.
