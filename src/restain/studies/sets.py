@@ -116,11 +116,11 @@ def lacking(study: StudyConfig, cell: PlannedCell, aligned: bool, columns: Colle
         columns: what tables ask for.
     """
     known = read_set(cell.folder)
-    wanted = [column.name for column in DISTRIBUTION if column.name in columns]
+    wanted = _asked(cell, columns)
     if known.distances is not None and known.distances.features == study.features:
-        wanted = []
+        wanted = ()
     by_tile = POSITIVITY.name in columns and aligned and cell.cell.source_of is None and known.positivity is None
-    return (*wanted, POSITIVITY.name) if by_tile else tuple(wanted)
+    return (*wanted, POSITIVITY.name) if by_tile else wanted
 
 
 def measure_set(
@@ -143,7 +143,7 @@ def measure_set(
     known, missing = read_set(cell.folder), lacking(study, cell, images.aligned, columns)
     distances, positivity = known.distances, known.positivity
     real, activity = next(iter(images.target.values())).parent, f"comparing {cell.label} as a set"
-    if any(column.name in columns for column in DISTRIBUTION):
+    if _asked(cell, columns):
         extractor = _extractor(study.features, study.device)
         if distances is None or (distances.features, distances.digest) != (study.features, extractor.digest):
             yield Progress(activity, 0, 1)
@@ -174,6 +174,11 @@ def warn_of_few(found: Collection[Distances]) -> None:
             SmallSampleWarning,
             stacklevel=2,
         )
+
+
+def _asked(cell: PlannedCell, columns: Collection[str]) -> tuple[str, ...]:
+    """Return which distances tables ask for; real images have none from themselves, and the floor tells of them."""
+    return () if cell.cell.model == "truth" else tuple(each.name for each in DISTRIBUTION if each.name in columns)
 
 
 def _positivity(pred: Mapping[str, Path], target: Mapping[str, Path], seed: int) -> Summary:
