@@ -33,14 +33,15 @@ TINY = {
     "regression": {"unet": UNET},
     "sdedit": PRIOR,
     "segmentation": {"unet": UNET},
+    "stain_diffuser": {"unet": UNET, "auxiliary": None, "modulation": {"window": 4}},
 }
 FEW = {name: Sampling(sampler="ddim" if name == "cycle_diffusion" else "dpmpp_2m", steps=3) for name in METHODS}
 
-CONDITIONED = {"conditional", "pix2pix", "prior", "regression", "segmentation"}
+CONDITIONED = {"conditional", "pix2pix", "prior", "regression", "segmentation", "stain_diffuser"}
 """Methods that take sources of any number of channels; the others take the source for a noisy target."""
 ASSEMBLED = {"cycle_diffusion", "ddib", "ilvr", "sdedit"}
 """Methods with nothing of their own to learn."""
-EXACT = {"autoencoder", "bridge", "conditional", "prior", "regression"}
+EXACT = {"autoencoder", "bridge", "conditional", "prior", "regression", "stain_diffuser"}
 """Methods whose loss is zero for a perfect network."""
 
 
