@@ -1,0 +1,139 @@
+"""Risk-controlling prediction sets: the smallest widening that is safe on images not yet seen.
+
+Bates et al. 2021, J. ACM 68, 43, "Distribution-free, risk-controlling prediction sets"; of images Angelopoulos et al.
+2022, arXiv 2202.05265. If calibration and future images are independent draws of the same kind, then with
+probability 1 - delta at most the share alpha of the pixels of future images lies outside, in the mean over images.
+
+What is drawn independently is an image, or a slide; pixels are not. Counting them as n makes the bound meaningless:
+where errors vary from image to image (lognormal, 0.5) and 100 images are at hand, more than half of all calibrations
+then miss their promise, instead of one in ten.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restain.errors import DataError
+from restain.uncertainty.bounds import hoeffding_bentkus_bound, images_needed, p_value
+from restain.uncertainty.calibration import Calibration, Form, least_lambda
+from restain.uncertainty.comparison import Mask, compared
+from restain.uncertainty.intervals import Interval, IntervalRule, Values
+
+LAMBDAS: Mapping[Form, NDArray[np.float64]] = MappingProxyType(
+    {"centred": np.linspace(0, 6, 2000), "multiplicative": np.linspace(0.8, 5, 1000)}
+)
+"""The lambdas tried, rising; those of the published programs. A grid must not be chosen after looking at the images."""
+
+
+@final
+class ImageRisk:
+    """The share of an image that lies outside its intervals, for every lambda at once.
+
+    Tiles are added one by one: memory does not grow with the image, and the sums are whole numbers, so a slide in parts
+    gives exactly what the whole slide gives. Tiles of one slide belong into one of these.
+
+    Args:
+        form: how lambda widens intervals.
+    """
+
+    def __init__(self, form: Form = "centred") -> None:
+        self.form: Form = form
+        self._holds = np.zeros(len(LAMBDAS[form]) + 1, np.int64)
+        """Weight of the values by the first lambda whose interval holds them; the last is for those of none."""
+
+    def add(self, interval: Interval, truth: Values, mask: Mask | None = None) -> None:
+        """Enter an image or a part of it.
+
+        Args:
+            interval: (..., C), not widened.
+            truth: (..., C) float, in the unit of the interval.
+            mask: which pixels count, for example tissue: (...) or (..., C), booleans or whole numbers as weights.
+
+        Raises:
+            DataError: shapes or types that do not fit, values that are not finite, or values outside [0, 1] in the
+                form ``multiplicative``.
+        """
+        values = compared(interval, truth, mask)
+        first = np.searchsorted(LAMBDAS[self.form], least_lambda(values.interval, values.truth, self.form))
+        self._holds += np.bincount(first, values.weight, len(self._holds)).astype(np.int64)
+
+    def curve(self) -> NDArray[np.float64]:
+        """Return the share outside for each of the ``LAMBDAS`` of the form.
+
+        Raises:
+            DataError: no pixel counted.
+        """
+        total = self._holds.sum()
+        if total == 0:
+            raise DataError("a calibration image has no pixel that counts", fix="leave images without tissue out")
+        outside: NDArray[np.float64] = (total - np.cumsum(self._holds)[:-1]) / total
+        return outside
+
+
+def calibrate(
+    images: Sequence[ImageRisk], rule: IntervalRule, *, alpha: float = 0.1, delta: float = 0.1
+) -> Calibration:
+    """Return the smallest lambda that is safe, with all larger ones.
+
+    Args:
+        images: the risk of each image, or of each slide where several images come from one; all of one form. They must
+            have taken no part in training or in any choice.
+        rule: how the intervals were made.
+        alpha: share of pixels that may lie outside, in the mean over images.
+        delta: chance that this is not kept.
+
+    Raises:
+        DataError: forms that differ, too few images, or intervals that do not hold the truth however far widened.
+    """
+    forms = {image.form for image in images}
+    if len(forms) > 1:
+        raise DataError("the risks of images are of different forms", fix="use one form for all")
+    if not (0 < alpha < 1 and 0 < delta < 1):
+        raise DataError(f"alpha {alpha} and delta {delta} are no chances", fix="pass numbers between 0 and 1")
+    n, least = len(images), images_needed(alpha, delta)
+    if n < least:
+        raise DataError(
+            f"a calibration with alpha {alpha} and delta {delta} needs at least {least} images, not {n}",
+            fix="add images of other slides, or raise alpha or delta; cutting images into more tiles does not help",
+        )
+    (form,) = forms
+    risk = np.mean([image.curve() for image in images], axis=0)
+    at = walk_down(risk, n, alpha, delta)
+    if at is None:
+        raise DataError(
+            f"{risk[-1]:.1%} of the pixels of {n} images lie outside even of the widest intervals, too many for alpha "
+            f"{alpha} and delta {delta}",
+            fix="check that truth and samples show the same pixels in the same unit, or add images",
+        )
+    return Calibration(
+        lambda_=float(LAMBDAS[form][at]),
+        form=form,
+        interval=rule,
+        alpha=alpha,
+        delta=delta,
+        n=n,
+        risk=float(risk[at]),
+        bound=hoeffding_bentkus_bound(float(risk[at]), n, delta),
+    )
+
+
+def walk_down(risk: NDArray[np.float64], n: int, alpha: float, delta: float) -> int | None:
+    """Return the place of the last safe lambda before the first unsafe one, from the largest downwards.
+
+    Args:
+        risk: (G,) mean risk over images for rising lambdas.
+        n: independent images.
+        alpha: the risk that is allowed.
+        delta: chance that it is exceeded.
+
+    Returns:
+        None where the largest lambda is not safe.
+    """
+    # The bound is at most alpha exactly where the p-value of alpha is at most delta, which needs no root.
+    is_safe: NDArray[Any] = p_value(risk, n, alpha) <= delta
+    unsafe = np.flatnonzero(~is_safe)
+    at = int(unsafe[-1]) + 1 if unsafe.size else 0
+    return at if at < len(risk) else None
