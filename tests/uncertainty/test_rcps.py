@@ -53,7 +53,7 @@ def test_the_risk_of_true_quantiles_is_the_closed_form_for_every_lambda(law, out
 @pytest.mark.parametrize(("law", "expected"), [("standard_normal", 1.264), ("laplace", 1.377), ("random", 1.119)])
 def test_a_perfect_sampler_of_20_needs_a_lambda_above_one(law: str, expected: float):
     rng = np.random.default_rng(7)
-    samples, fresh = [getattr(rng, law)(size=(21, 200_000, 1)) for _ in range(2)]
+    samples, fresh = [getattr(rng, law)(size=(21, 100_000, 1)) for _ in range(2)]
     risk = ImageRisk()
     risk.add(interval_of(samples[:-1]), samples[-1])
     lambda_ = CENTRED[np.argmax(risk.curve() <= 0.1)]
@@ -68,7 +68,7 @@ def simulate(trials: int = 200, images: int = 100, pixels: int = 128 * 128 * 3) 
     Each image has errors of its own spread, lognormal(0.5), and so many pixels that its risk is the expected one.
     """
     rng, z = np.random.default_rng(0), stats.norm.ppf(0.95)
-    lambdas = CENTRED * z / math.sqrt(2)
+    lambdas = CENTRED[::8] * z / math.sqrt(2)
     nodes = np.exp(0.5 * stats.norm.ppf((np.arange(2000) + 0.5) / 2000))
     true = np.mean(erfc(lambdas / nodes[:, None]), axis=0)
     misses = {"images": 0, "pixels": 0}
@@ -105,14 +105,13 @@ def test_the_walk_stops_at_the_first_failure_even_if_smaller_lambdas_pass():
     assert walk_down(np.full(3, 0.2), 1000, 0.1, 0.1) is None
 
 
-def test_cutting_images_into_more_pixels_changes_nothing():
+def test_more_pixels_of_the_same_images_do_not_make_the_bound_lower():
     def made(copies: int) -> float:
-        images = [image(spread, seed) for seed, spread in enumerate(np.linspace(0.5, 1.5, 40))]
-        for each, spread in zip(images, np.linspace(0.5, 1.5, 40), strict=True):
-            seed = images.index(each)
-            for _ in range(copies - 1):
-                truth = spread * np.random.default_rng(seed).standard_normal((400, 1))
-                each.add(span(truth.shape, *stats.norm.ppf([0.05, 0.95])), truth)
+        images = []
+        for seed, spread in enumerate(np.linspace(0.5, 1.5, 40)):
+            truth = np.tile(spread * np.random.default_rng(seed).standard_normal((400, 1)), (copies, 1))
+            images.append(ImageRisk())
+            images[-1].add(span(truth.shape, *stats.norm.ppf([0.05, 0.95])), truth)
         return calibrate(images, IntervalRule()).lambda_
 
     assert made(1) == made(3)
