@@ -24,7 +24,18 @@ ROWS = (  # from the top; a module imports only from rows below its own
 FACADE = "restain"
 """The package itself: it may offer anything, and gives everybody its version."""
 
-TORCH_FREE = ("errors", "geometry", "pixels", "config", "slides", "colour", "tissue", "metrics", "phantom", "uncertainty")
+TORCH_FREE = (
+    "errors",
+    "geometry",
+    "pixels",
+    "config",
+    "slides",
+    "colour",
+    "tissue",
+    "metrics",
+    "phantom",
+    "uncertainty",
+)
 
 Graph = dict[str, set[str]]
 """What each module imports: modules of the package by their full name, others by their top name."""
