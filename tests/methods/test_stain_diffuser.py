@@ -156,19 +156,25 @@ def test_a_segmentation_is_the_mean_of_samples_of_the_auxiliary_task():
     assert several.std() < one.std() or (several - one).abs().max() > 1e-4
 
 
-def test_tasks_may_share_their_time():
-    times = []
-    method = tiny(auxiliary={"shared_time": True})
+def asked(method, given):
+    """What the networks of both tasks are asked in a step: a noisy image and a time each."""
+    questions = []
     for network in (method.networks[0], method.auxiliary):
-        network.register_forward_pre_hook(lambda _, given, kwargs: times.append(given[1]), with_kwargs=True)
-    method.losses("model", batch(), generator())
-    assert torch.equal(*times)
-    times.clear()
-    method = tiny(auxiliary={})
-    for network in (method.networks[0], method.auxiliary):
-        network.register_forward_pre_hook(lambda _, given, kwargs: times.append(given[1]), with_kwargs=True)
-    method.losses("model", batch(), generator())
-    assert not torch.equal(*times)
+        network.register_forward_pre_hook(lambda _, arguments: questions.append(arguments))
+    method.losses("model", given, generator())
+    (y_t, t), (m_t, of_mask) = questions
+    return y_t, t, m_t, of_mask
+
+
+def test_tasks_may_share_their_time_but_not_their_noise():
+    _, t, _, of_mask = asked(tiny(auxiliary={}), batch())
+    assert not torch.equal(t, of_mask)
+    full = batch()
+    grey = Batch(full.source, torch.zeros_like(full.target), torch.zeros_like(full.auxiliary))
+    y_t, t, m_t, of_mask = asked(tiny(auxiliary={"shared_time": True}), grey)
+    assert torch.equal(t, of_mask)
+    eps, of_mask = y_t[0].flatten(), m_t[0].flatten()  # times the same sigma_t
+    assert (eps[: len(of_mask)] - of_mask).abs().min() > 0
 
 
 def test_concat_is_conditional_diffusion():
@@ -198,6 +204,10 @@ def test_presets_are_those_of_the_paper_and_ours(preset, steps, weight, predicti
     again = parse_config(StainDiffuserConfig, config.model_dump(mode="json"), "test")
     assert again == config  # a card spells everything out
     assert parse_config(StainDiffuserConfig, {"preset": preset, "prediction": "x0"}, "test").prediction == "x0"
+    in_parts = {"preset": preset, "auxiliary": {"keep": True}, "schedule": {"name": "half_cosine"}}
+    changed = parse_config(StainDiffuserConfig, in_parts, "test")  # what is left unsaid in a section stays the preset's
+    assert changed.auxiliary == config.auxiliary.model_copy(update={"keep": True})
+    assert changed.schedule == config.schedule.model_copy(update={"name": "half_cosine"})
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from restain.config import Config
 from restain.diffusion import ScheduleConfig
 from restain.methods.denoising import Predicted
+from restain.methods.named_options import under
 from restain.nn import ModulationConfig, UNetConfig
 
 Preset = Literal["recommended", "ck818", "cd3"]
@@ -81,7 +82,7 @@ class StainDiffuserConfig(Config):
     def _fill(cls, options: Any) -> Any:
         """Put the preset under the explicit options; an unknown one is refused by its field."""
         if isinstance(options, dict) and isinstance(preset := options.get("preset", "recommended"), str):
-            filled = {**PRESETS.get(preset, {}), **options}
+            filled = under(PRESETS.get(preset, {}), options)
             several = filled.get("stains", 1) != 1 or filled.get("both_ways") is not None
             concat = isinstance(form := filled.get("modulation"), dict) and form.get("form") == "concat"
             if (several or concat) and "auxiliary" not in options:
@@ -92,7 +93,7 @@ class StainDiffuserConfig(Config):
     @classmethod
     def expanded(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return changed options with a preset spelled out, so that it takes the place of what stood before."""
-        return {**PRESETS.get(options.get("preset", ""), {}), **options}
+        return under(PRESETS.get(options.get("preset", ""), {}), options)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

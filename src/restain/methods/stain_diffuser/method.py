@@ -27,7 +27,7 @@ from restain.config import Config
 from restain.diffusion import LaterNoise, Network, NetworkDenoiser, Noise, Sampling, sample
 from restain.errors import ConfigError
 from restain.methods.base import Batch, Method
-from restain.methods.denoising import denoising_error
+from restain.methods.denoising import denoising_error, random_times
 from restain.methods.stain_diffuser.config import StainDiffuserConfig
 from restain.nn import Encoder, Modulation, ModulationConfig, UNet, UNetConfig, build_modulation
 
@@ -82,9 +82,9 @@ class StainDiffuser(Method):
         if config.stains > 1:
             return self._losses_of_stains(batch, generator)
         features = self._features(batch.source)
-        before = generator.get_state()
+        t = random_times(batch.target, self.schedule, generator)
         forward = self._network(0, batch.source, features, backward=False)
-        terms = {"generation": self._error(forward, batch.target, generator)}
+        terms = {"generation": self._error(forward, batch.target, generator, t)}
         if config.both_ways is not None:
             back = self._network(0, batch.target, self._features(batch.target), backward=True)
             terms["backward"] = self._error(back, batch.source, generator)
@@ -94,9 +94,8 @@ class StainDiffuser(Method):
                     "the auxiliary task needs masks, and the configuration names none",
                     fix="describe them under masks, or set method.config.auxiliary to null",
                 )
-            if config.auxiliary.shared_time:
-                generator.set_state(before)  # t is the first that is drawn
-            error = self._error(self._auxiliary(features), batch.auxiliary, generator)
+            shared = t if config.auxiliary.shared_time else None
+            error = self._error(self._auxiliary(features), batch.auxiliary, generator, shared)
             terms["auxiliary"] = config.auxiliary.weight * error  # lambda L_seg
         return terms
 
@@ -172,9 +171,9 @@ class StainDiffuser(Method):
         assert self.auxiliary is not None
         return _bound(self.auxiliary, None, features, None)
 
-    def _error(self, network: Network, target: Tensor, generator: torch.Generator) -> Tensor:
+    def _error(self, network: Network, target: Tensor, generator: torch.Generator, t: Tensor | None = None) -> Tensor:
         config = self.config
-        return denoising_error(network, target, None, self.schedule, config.prediction, config.min_snr, generator)
+        return denoising_error(network, target, None, self.schedule, config.prediction, config.min_snr, generator, t)
 
     def _draw(self, network: Network, channels: int, source: Tensor, noise: Noise, sampling: Sampling) -> Tensor:
         kernel, times = sampling.plan(self.schedule)
@@ -212,8 +211,7 @@ def _multiple(unet: UNetConfig, modulation: ModulationConfig) -> int:
     sides = [unet.fold << level for level in range(len(unet.multipliers))]
     if modulation.form in ("xattn", "he_qk"):
         windowed = [side for level, side in enumerate(sides) if level not in modulation.global_levels]
-        needed = math.lcm(sides[-1], *(side * modulation.window for side in windowed))
-        return needed
+        return math.lcm(sides[-1], *(side * modulation.window for side in windowed))
     return sides[-1]
 
 
