@@ -15,6 +15,7 @@ from restain.data import (
     make_pairs,
     threshold_of,
 )
+from restain.data.uniplex import UniplexPairs
 from restain.errors import DataError
 from restain.geometry import Mpp, Region
 from restain.phantom import Phantom
@@ -41,6 +42,11 @@ def test_coarse_masks_have_one_threshold_for_all_images(fields):
         expected = coarse_mask(fields.read(index)[1], threshold.density, None, CoarseMasksConfig().steps)
         assert np.array_equal(planes.auxiliary(index) > 0, expected)
     assert threshold.reason.startswith("threshold")
+
+
+def test_pairs_with_masks_still_tell_their_stain(fields):
+    several = UniplexPairs({"CK8/18": fields, "CD3": fields})
+    assert [masked(several, threshold=0.15).stain(index) for index in range(3)] == [0, 1, 0]
 
 
 def test_crops_of_masks_show_the_place_of_their_target(fields):

@@ -106,6 +106,10 @@ class MaskedPairs(Pairs):
         """Return source and target of one pair."""
         return self._pairs.read(index)
 
+    def stain(self, index: int) -> int | None:
+        """Return which of several target stains one pair shows."""
+        return self._pairs.stain(index)
+
     def auxiliary(self, index: int) -> Plane:
         """Return the plane of one pair.
 
