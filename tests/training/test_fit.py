@@ -15,8 +15,8 @@ from PIL import Image
 from restain.bundle import load_bundle
 from restain.config import load_config
 from restain.errors import ConfigError, DataError, TrainingError
-from restain.methods import Batch
 from restain.methods.regression import Regression
+from restain.nn import ImagePool
 from restain.training import TrainConfig, fit
 from restain.training.average import WeightAverage
 from restain.training.checkpoint import checkpoints
@@ -220,6 +220,16 @@ def test_the_average_follows_the_half_life():
         assert not module.training
     assert module.weight.item() == 1
     assert module.training
+
+
+def test_stores_of_images_are_copied_into_the_average_not_averaged():
+    pool, generator = ImagePool(2), torch.Generator().manual_seed(0)
+    average = WeightAverage(pool, half_life=100)
+    for step in range(1, 9):
+        pool(torch.full((2, 1, 2, 2), float(step)), generator)
+        average.update(pool, seen=1000 * step, batch=2)
+        assert torch.equal(average.state["_extra_state"], pool.images)
+    assert pool.images.max() > 2  # it has taken images since it was full
 
 
 def test_crops_are_the_same_pixels_of_source_and_target(config_path):

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 RAMP = 0.05
 """Early on the half-life is this fraction of the images seen, so that the first random weights are soon forgotten."""
 
+STORED = "_extra_state"
+"""How names of what modules keep beside weights and buffers end, in torch."""
+
 
 @final
 class WeightAverage:
@@ -40,9 +43,9 @@ class WeightAverage:
         keep = 0.5 ** (batch / half_life)
         for name, value in module.state_dict().items():
             averaged = self.state[name]
-            if value.is_floating_point() and value.shape == averaged.shape:
+            if value.is_floating_point() and not name.endswith(STORED):
                 averaged.lerp_(value.to(averaged.dtype), 1 - keep)
-            else:  # counts, and stores that grow: their mean means nothing
+            else:  # counts, and stores of images: their mean means nothing, and stores change shape and device
                 self.state[name] = value.detach().clone()
 
     @contextmanager
