@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from restain.errors import DataError
+from restain.errors import ConfigError, DataError
 from restain.nn import Encoder, ModulationConfig, UNet, UNetConfig, build_modulation
 
 FORMS = ("xattn", "he_qk", "gate")
@@ -109,6 +109,11 @@ def test_a_map_that_windows_do_not_fit_is_refused():
     modulation = build_modulation(ModulationConfig(window=8), 0, 8, 8)
     with pytest.raises(DataError, match="windows of 8 px do not fit a map of 12 x 16 px"):
         modulation.prepare(maps(1, 8, 16, 12))
+
+
+def test_heads_that_do_not_divide_a_width_are_refused():
+    with pytest.raises(ConfigError, match=r"200 channels .* 3 heads .*modulation.heads"):
+        build_modulation(ModulationConfig(), 3, 200, 200)
 
 
 def test_features_of_the_encoder_are_the_last_of_every_level():

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from restain.config import Config
-from restain.errors import DataError
+from restain.errors import ConfigError, DataError
 from restain.nn.layers import HEAD_CHANNELS, group_norm, zero_init
 
 Context = tuple[Tensor, ...]
@@ -185,6 +185,9 @@ class LocalAttention(nn.Module):
         heads: their number; None for heads of ``HEAD_CHANNELS`` channels, and two at least.
         window: side of the windows; None for the whole map.
         near: whether near places are preferred.
+
+    Raises:
+        ConfigError: heads that do not divide the width.
     """
 
     rates: Tensor
@@ -192,6 +195,11 @@ class LocalAttention(nn.Module):
     def __init__(self, channels: int, heads: int | None, window: int | None, *, near: bool) -> None:
         super().__init__()
         self.heads = heads or max(2, channels // HEAD_CHANNELS)
+        if channels % self.heads:
+            raise ConfigError(
+                f"{channels} channels cannot be shared among {self.heads} heads of attention",
+                fix="set modulation.heads to a number that divides the widths of all levels",
+            )
         self.window = window
         rates = torch.logspace(math.log10(RATES[0]), math.log10(RATES[1]), self.heads)
         self.register_buffer("rates", rates * near, persistent=False)
