@@ -62,8 +62,8 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
         claim_folder(config)
     accelerator.wait_for_everyone()
 
-    train, held_out = training_pairs(config)
     method = new_method(config).to(accelerator.device)
+    train, held_out = training_pairs(config, paired=method.paired)
     average = WeightAverage(method, course.average)
     optimisers: dict[str, optim.Optimizer] = {
         player: optim.AdamW(parameters, lr=course.rate, betas=course.betas, weight_decay=course.weight_decay)

@@ -1,12 +1,13 @@
 """The images of a run, checked before hours are spent on them."""
 
 import json
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
 from restain.bundle import listed
 from restain.data import MaskedPairs, Pairs, check_alignment, check_masks, make_pairs, threshold_of
-from restain.errors import DataError, OutputError
+from restain.errors import AlignmentWarning, DataError, OutputError
 from restain.methods import find_method
 from restain.tissue import PositiveThreshold
 from restain.training.config import TrainConfig
@@ -15,8 +16,12 @@ MASKS = "masks.json"
 """The threshold of coarse masks and its reason, in the run's folder."""
 
 
-def training_pairs(config: TrainConfig) -> tuple[Pairs, Pairs]:
+def training_pairs(config: TrainConfig, *, paired: bool) -> tuple[Pairs, Pairs]:
     """Return the pairs for training and the held-out ones, with masks where the configuration names some.
+
+    Args:
+        config: of the run.
+        paired: whether its method, with its options, learns from pixels of both sides at the same place.
 
     Raises:
         DataError: pairs that do not fit the stains named, or masks that teach nothing.
@@ -27,7 +32,15 @@ def training_pairs(config: TrainConfig) -> tuple[Pairs, Pairs]:
     """
     train, held_out = make_pairs(config.data, "train"), make_pairs(config.data, "held_out")
     check_channels(config, train)
-    if find_method(config.method.name).paired:
+    if paired and not train.aligned:
+        warnings.warn(
+            f"method {config.method.name!r} compares source and target at the same place, and their crops are cut at "
+            "different places, because the data are not said to be aligned: set data.aligned to true where data have "
+            "it and pairs do show the same place, choose other data, or use an unpaired method",
+            AlignmentWarning,
+            stacklevel=2,
+        )
+    elif find_method(config.method.name).paired:  # one that is paired by its options alone bears loose pairs
         check_alignment(train)
     if config.masks is None:
         return train, held_out
