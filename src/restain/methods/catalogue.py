@@ -9,8 +9,8 @@ from restain.methods.autoencoder import Autoencoder
 from restain.methods.base import Method
 from restain.methods.bridge import Bridge, LatentBridge
 from restain.methods.conditional import Conditional
-from restain.methods.cycle_diffusion import CycleDiffusion
 from restain.methods.cut import CUT
+from restain.methods.cycle_diffusion import CycleDiffusion
 from restain.methods.cyclegan import CycleGAN
 from restain.methods.ddib import DDIB
 from restain.methods.egsde import EGSDE
