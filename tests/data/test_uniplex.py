@@ -20,12 +20,12 @@ def test_stains_take_turns_and_small_sets_begin_again(pairs):
     assert len(pairs) == 6
     assert [pairs.stain(index) for index in range(6)] == [0, 1, 0, 1, 0, 1]
     assert [pairs.name(index) for index in range(6)] == [
-        "0_phantom_1000",
-        "1_phantom_1000",
-        "0_phantom_1001",
-        "1_phantom_1001",
-        "0_phantom_1002",
-        "1_phantom_1000_1",
+        "0_0_phantom_1000",
+        "1_0_phantom_1000",
+        "0_0_phantom_1001",
+        "1_0_phantom_1001",
+        "0_0_phantom_1002",
+        "1_1_phantom_1000",
     ]
 
 

@@ -76,7 +76,7 @@ MasksConfig = Annotated[CoarseMasksConfig | NucleiMasksConfig | FolderMasksConfi
 
 @final
 class MaskedPairs(Pairs):
-    """Pairs with a plane each, computed when first asked for and then kept (4 bytes a pixel).
+    """Pairs with a plane each, whose mask is found when first asked for and then kept (a bit per pixel).
 
     Args:
         pairs: the images.
@@ -92,7 +92,7 @@ class MaskedPairs(Pairs):
         self._pairs, self._config, self._threshold = pairs, config, threshold
         self._mpp = None if mpp is None else Mpp.square(mpp)
         self._files = images_in(config.path) if isinstance(config, FolderMasksConfig) else {}
-        self._planes: dict[int, Plane] = {}
+        self._kept: dict[int, tuple[tuple[int, int], NDArray[np.uint8]]] = {}
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -116,9 +116,12 @@ class MaskedPairs(Pairs):
         Raises:
             DataError: a mask that is missing, or of another size than its image.
         """
-        if index not in self._planes:
-            self._planes[index] = plane_of(self._mask(index), self._config.plane)
-        return self._planes[index]
+        if index not in self._kept:
+            mask = self._mask(index)
+            self._kept[index] = (mask.shape[0], mask.shape[1]), np.packbits(mask)
+        (height, width), bits = self._kept[index]
+        mask = np.unpackbits(bits, count=height * width).reshape(height, width).astype(np.bool_)
+        return plane_of(mask, self._config.plane)
 
     def _mask(self, index: int) -> Mask:
         target = self.read(index)[1]
@@ -143,7 +146,13 @@ class MaskedPairs(Pairs):
                 f"{target.shape[1]} x {target.shape[0]} px",
                 fix="make masks of the images as they are",
             )
-        positive: Mask = image[..., 0] > np.iinfo(image.dtype).max // 2
+        half = np.iinfo(image.dtype).max // 2
+        if 0 < image.max() <= half:
+            raise DataError(
+                f"mask {self._files[name]} has no value above {image.max()}",
+                fix=f"store masks as 0 and {np.iinfo(image.dtype).max}",
+            )
+        positive: Mask = image[..., 0] > half
         return positive
 
 
@@ -156,6 +165,8 @@ def threshold_of(pairs: Pairs, config: MasksConfig) -> PositiveThreshold | None:
     if not isinstance(config, CoarseMasksConfig):
         return None
     histogram = DabHistogram()
+    if not isinstance(config.threshold, str):  # it needs no pixels
+        return choose_threshold(histogram, config.threshold)
     for index in range(len(pairs)):
         histogram.add(pairs.read(index)[1])
     return choose_threshold(histogram, config.threshold)

@@ -26,9 +26,9 @@ class UniplexPairs(Pairs):
         return len(self._sets) * max(map(len, self._sets))
 
     def name(self, index: int) -> str:
-        """Return the number of the stain and the name of the pair, with the round where a set has begun again."""
+        """Return the number of the stain, the round of its set, and the name of the pair."""
         stain, (again, place) = index % len(self._sets), self._place(index)
-        return f"{stain}_{self._sets[stain].name(place)}" + (f"_{again}" if again else "")
+        return f"{stain}_{again}_{self._sets[stain].name(place)}"
 
     def read(self, index: int) -> tuple[Image, Image]:
         """Return source and target of one pair."""

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 RAMP = 0.05
 """Early on the half-life is this fraction of the images seen, so that the first random weights are soon forgotten."""
 
-STORED = "_extra_state"
-"""How names of what modules keep beside weights and buffers end, in torch."""
+STORED = ("_extra_state", "._u", "._v")
+"""Ends of names of what is kept as it is: stores of images, which change shape and device, and the unit vectors of spectral
+norms, whose mean is shorter than one."""
 
 
 @final
@@ -45,7 +46,7 @@ class WeightAverage:
             averaged = self.state[name]
             if value.is_floating_point() and not name.endswith(STORED):
                 averaged.lerp_(value.to(averaged.dtype), 1 - keep)
-            else:  # counts, and stores of images: their mean means nothing, and stores change shape and device
+            else:  # counts too: their mean means nothing
                 self.state[name] = value.detach().clone()
 
     @contextmanager

@@ -156,11 +156,14 @@ def _step(
 
 
 def _share_gradients(accelerator: Accelerator, parameters: list[nn.Parameter]) -> None:
-    """Average gradients over processes in one reduction, which any player and any unused parameter can take part in."""
+    """Average gradients over processes in one reduction; a parameter that no process has used keeps none."""
     gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-    flat: Tensor = accelerator.reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduction="mean")
-    for parameter, part in zip(parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True):
-        parameter.grad = part.view_as(parameter)
+    used = torch.tensor([p.grad is not None for p in parameters], dtype=torch.float32, device=parameters[0].device)
+    flat: Tensor = accelerator.reduce(torch.cat([*(g.flatten() for g in gradients), used]), reduction="mean")
+    sizes = [p.numel() for p in parameters]
+    *shared, used = torch.split(flat, [*sizes, len(parameters)])
+    for parameter, part, share in zip(parameters, shared, used.tolist(), strict=True):
+        parameter.grad = part.view_as(parameter) if share else None
 
 
 def _autocast(accelerator: Accelerator, course: Course) -> torch.autocast:

@@ -1,6 +1,7 @@
 """The images of a run, checked before hours are spent on them."""
 
 import json
+import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -44,8 +45,8 @@ def training_pairs(config: TrainConfig, *, paired: bool) -> tuple[Pairs, Pairs]:
         check_alignment(train)
     if config.masks is None:
         return train, held_out
-    threshold = threshold_of(train, config.masks)
-    if threshold is not None:
+    threshold = _recorded(config.out / MASKS)
+    if threshold is None and (threshold := threshold_of(train, config.masks)) is not None:
         _record(config.out / MASKS, threshold)
     masked = MaskedPairs(train, config.masks, threshold, config.data.mpp)
     check_masks(masked)
@@ -69,8 +70,15 @@ def check_channels(config: TrainConfig, pairs: Pairs) -> None:
                 )
 
 
+def _recorded(path: Path) -> PositiveThreshold | None:
+    """Return the threshold that the run was begun with, so that going on need not read all images."""
+    return PositiveThreshold(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
 def _record(path: Path, threshold: PositiveThreshold) -> None:
     try:
-        path.write_text(json.dumps(asdict(threshold), indent=1) + "\n", encoding="utf-8")
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial.write_text(json.dumps(asdict(threshold), indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error.strerror})", fix="free space there") from error

@@ -110,6 +110,12 @@ class StainDiffuserConfig(Config):
             raise ValueError(f"{len(self.weights)} weights do not fit {self.stains} stains")
         if self.make is not None and not set(self.make) <= set(range(self.stains)):
             raise ValueError(f"make names a stain outside 0 .. {self.stains - 1}")
+        if self.auxiliary is not None and self.auxiliary.unet is None:
+            halves = [width // 2 for width in self.unet.widths]
+            if any(half % (self.unet.heads or 4) for half in halves):
+                raise ValueError(
+                    f"half of unet is {halves} wide, not multiples of {self.unet.heads or 4}: set auxiliary.unet"
+                )
         encoder = self.encoder or self.unet
         if (encoder.fold, len(encoder.multipliers)) != (self.unet.fold, len(self.unet.multipliers)):
             raise ValueError("encoder and unet must fold alike and have equally many levels, so that features meet")
