@@ -11,8 +11,8 @@ RAMP = 0.05
 """Early on the half-life is this fraction of the images seen, so that the first random weights are soon forgotten."""
 
 STORED = ("_extra_state", "._u", "._v")
-"""Ends of names of what is kept as it is: stores of images, which change shape and device, and the unit vectors of spectral
-norms, whose mean is shorter than one."""
+"""Ends of names of what is kept as it is: stores of images, which change shape and device, and the unit vectors of
+spectral norms, whose mean is shorter than one."""
 
 
 @final
