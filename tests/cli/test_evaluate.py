@@ -102,7 +102,8 @@ def sets(tmp_path: Path) -> tuple[Path, Path]:
 def test_sets_of_different_size_are_compared_by_features(sets, tmp_path: Path):
     result = run("--pred", sets[0], "--target", sets[1], "--features", "phantom", "--out", tmp_path / "out")
     assert result.exit_code == 0
-    assert "12 against 14 tiles of 128 px; phantom, 128 features, SHA-256" in result.output
+    told = "12 tiles of 12 images against 14 tiles of 14 images, 128 px each; phantom, 128 features, SHA-256"
+    assert told in " ".join(result.output.split())
     record = json.loads((tmp_path / "out" / "evaluation.json").read_text())["distribution"]
     for name, entry in record["numbers"].items():
         (row,) = [line for line in result.output.splitlines() if f" {name} " in line]

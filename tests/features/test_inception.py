@@ -22,7 +22,7 @@ def weights(network, tmp_path, monkeypatch):
     """A file like the published one, without the counts that only training needs, and its checksum."""
     path = tmp_path / "weights.pth"
     torch.save({name: value for name, value in network.state_dict().items() if "num_batches" not in name}, path)
-    monkeypatch.setattr(inception, "CHECKSUM", hashlib.sha256(path.read_bytes()).hexdigest()[:8])
+    monkeypatch.setattr(inception, "CHECKSUM", hashlib.sha256(path.read_bytes()).hexdigest())
     return path
 
 
@@ -118,8 +118,30 @@ def test_features_are_those_of_the_network_at_299_pixels(network, weights):
     assert extractor.digest == hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
+def test_products_are_not_rounded_to_tf32_and_the_settings_of_others_stay(weights, monkeypatch):
+    extractor, seen = InceptionExtractor(weights), []
+
+    def settings() -> tuple[bool, bool, bool]:
+        return torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+    monkeypatch.setattr(extractor, "_network", lambda x: seen.append(settings()) or x.mean((2, 3)))
+    before = settings()
+    try:
+        torch.backends.cuda.matmul.allow_tf32 = True
+        extractor(np.zeros((1, 8, 8, 3), np.uint8))
+        assert seen == [(before[0], False, False)]
+        assert settings() == (*before[:2], True)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before[2]
+
+
+def test_its_name_begins_the_checksum():
+    assert inception.FILE.endswith(f"-{inception.CHECKSUM[:8]}.pth")
+    assert len(inception.CHECKSUM) == 64
+
+
 def test_other_weights_are_refused(weights, monkeypatch):
-    monkeypatch.setattr(inception, "CHECKSUM", "6726825d")
+    monkeypatch.setattr(inception, "CHECKSUM", inception.CHECKSUM[:8] + "0" * 56)
     with pytest.raises(BundleError, match=r"not hold the published weights.*inception=PATH"):
         InceptionExtractor(weights)
 

@@ -19,6 +19,7 @@ from restain.metrics import (
     precision_recall,
 )
 from restain.metrics.distribution import RELIABLE
+from restain.metrics.groups import as_groups, halves, resampled_counts
 
 D = 8
 
@@ -125,6 +126,92 @@ def test_the_generator_decides_and_nothing_else():
     assert once.fid.floor != other.fid.floor
 
 
+def test_without_groups_every_row_is_its_own():
+    """Pinned, as they were before there were groups."""
+    x, y = features(41, 0, 1.3), features(33, 1)
+    found = compare(x, y, 5, resamples=9)
+    assert found == compare(x, y, 5, resamples=9, groups_pred=np.arange(41) - 7, groups_target=3 * np.arange(33))
+    assert (found.groups_pred, found.groups_target, found.n_floor) == (41, 33, 16)
+    fid, kid, precision = found.fid, found.kid, found.precision_3
+    told = np.array([[each.low, each.high, each.floor] for each in (fid, kid, precision)])
+    before = [
+        [1.962823771222312, 4.404902687342389, 2.3025751997975306],
+        [-0.22049365666890275, 0.6974953933148398, 0.015115518643376014],
+        [0.4373983739837399, 0.5934959349593496, 0.8125],
+    ]
+    assert told == pytest.approx(np.array(before), rel=1e-9)
+
+
+IMAGES, TILES, ALIKE = 10, 20, 0.25
+
+
+def correlated(seed: int, images: int = IMAGES, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Tiles of images, a quarter of whose variance is between images, and the image of each."""
+    rng = np.random.default_rng(seed)
+    between, within = rng.normal(0, ALIKE**0.5, (images, 1, D)), rng.normal(0, (1 - ALIKE) ** 0.5, (images, TILES, D))
+    return scale * (between + within).reshape(-1, D), np.repeat(np.arange(images), TILES)
+
+
+def many(grouped: bool) -> np.ndarray:
+    """Value, low, high and floor of FID, of pairs of sets of the same two kinds."""
+    rows = []
+    for i in range(24):
+        (x, of_x), (y, of_y) = correlated(2 * i, scale=1.4), correlated(2 * i + 1)
+        groups = {"groups_pred": of_x, "groups_target": of_y} if grouped else {}
+        found = compare(x, y, i, resamples=40, **groups).fid
+        rows.append([found.value, found.low, found.high, found.floor])
+    return np.array(rows).T
+
+
+@pytest.mark.parametrize(("grouped", "width", "floor"), [(True, (0.8, 1.6), (0.8, 1.15)), (False, (0, 0.7), (0, 0.4))])
+def test_intervals_and_floors_of_correlated_tiles_are_right_by_groups_alone(grouped: bool, width: tuple, floor: tuple):
+    value, low, high, floors = many(grouped)
+    assert width[0] < (high - low).mean() / (2 * 1.96 * value.std(ddof=1)) < width[1]
+    assert (((low <= value.mean()) & (value.mean() <= high)).mean() >= 0.85) == grouped
+    half = IMAGES // 2
+    reached = [frechet_distance(correlated(900 + i, half)[0], correlated(990 + i, half)[0]) for i in range(60)]
+    assert floor[0] < floors.mean() / np.mean(reached) < floor[1]
+
+
+def test_a_resample_takes_all_tiles_of_a_group_equally_often():
+    groups = as_groups(np.array([7, 7, 2, 2, 2, 9, 4]), 7)
+    counts = resampled_counts(groups, 500, np.random.default_rng(0))
+    assert (counts[:, 0] == 1).all()
+    assert (counts[0] == counts[1]).all()
+    assert (counts[2:5] == counts[2]).all()
+    of_groups = counts[[0, 2, 5, 6], 1:]
+    assert (of_groups.sum(axis=0) == 4).all()
+    assert ((of_groups > 0).sum(axis=0) >= 2).all()
+    assert of_groups.mean(axis=1) == pytest.approx(1, abs=0.15)
+
+
+def test_halves_share_no_group_and_have_equally_many_tiles():
+    groups = np.repeat(np.arange(7), [30, 4, 11, 1, 8, 20, 9])
+    for seed in range(30):
+        first, second = halves(groups, np.random.default_rng(seed))
+        assert len({*first, *second}) == 2 * len(first) == 2 * len(second)
+        assert not {*groups[first]} & {*groups[second]}
+        assert min(len({*groups[half]}) for half in (first, second)) >= 2
+        assert len({*groups[first], *groups[second]}) == 7  # what is left out is a part of groups, never all of one
+
+
+@pytest.mark.filterwarnings("ignore:FID of")
+def test_too_few_groups_have_no_interval_and_too_few_real_ones_no_floor():
+    x, y = features(60), features(40, 1)
+    with pytest.warns(SmallSampleWarning, match="Tiles of 3 against 40 images tell nothing of other images"):
+        found = compare_distributions(x, y, generator=np.random.default_rng(0), groups_pred=np.arange(60) % 3)
+    assert (found.groups_pred, found.n_floor, found.resamples) == (3, 20, 0)
+    assert math.isfinite(found.fid.floor)
+    assert math.isnan(found.fid.low)
+    found = compare(x, y, groups_target=np.arange(40) % 3)
+    assert (found.groups_target, found.n_floor, found.resamples) == (3, 0, 0)
+    assert found.fid.value == pytest.approx(frechet_distance(x, y), rel=1e-12)
+    assert np.isnan([[each.low, each.high, each.floor] for each in estimates(found).values()]).all()
+    found = compare(x, y, resamples=5, groups_target=np.minimum(np.arange(40), 3))  # three tiles, and all the others
+    assert (found.n_floor, found.resamples) == (0, 5)
+    assert math.isfinite(found.fid.low)
+
+
 def test_subsets_are_given_beside_all_pairs():
     x, y = features(80, scale=1.4), features(60, 1)
     found = compare(x, y, resamples=0, kid_subsets=KidSubsets(subsets=30, size=40)).kid_of_subsets
@@ -152,7 +239,10 @@ def test_what_does_not_fit_is_refused():
         compare(features(60), features(60), resamples=-1)
     with pytest.raises(DataError, match="5 images are less than the 6"):
         compare(features(5), features(60))
-    with pytest.raises(DataError, match="no neighbour number 3, 5"):
+    with pytest.raises(DataError, match="11 images are less than the 12"):
         compare(features(60), features(11))
+    for groups in (np.zeros(59, int), np.zeros(60)):
+        with pytest.raises(DataError, match=r"groups of shape .* do not tell of 60 tiles"):
+            compare(features(60), features(60), groups_target=groups)
     with pytest.raises(DataError, match="cannot be compared"):
         compare(features(60), features(60)[:, :3])

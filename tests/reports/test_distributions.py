@@ -59,9 +59,22 @@ def test_folders_of_different_numbers_of_images_compare(folder):
 def test_large_images_count_once_per_tile_or_once(folder):
     pred, target = folder("p", 7, 100, (40, 50)), folder("t", 13, 100, (40, 50))
     cut = compare_folders(pred, target, Means(), numbers=NUMBERS)
+    assert (cut.distribution.groups_pred, cut.distribution.groups_target) == (7, 13)
     whole = compare_folders(pred, target, Means(), numbers=NUMBERS, whole=True)
     assert (cut.side, cut.distribution.n_pred, cut.distribution.n_target) == (16, 6 * 7, 6 * 13)
     assert (whole.side, whole.distribution.n_pred, whole.distribution.n_target) == (None, 7, 13)
+
+
+def test_tiles_of_an_image_are_drawn_together(folder):
+    """The images are flat, so that their tiles are copies, and tell no more than one of them each."""
+    pred, target = folder("p", 7, 100, (40, 50)), folder("t", 13, 100, (40, 50))
+    x, y = (np.repeat(means_of(each), 6, axis=0) for each in (pred, target))
+    groups = {"groups_pred": np.repeat(np.arange(7), 6), "groups_target": np.repeat(np.arange(13), 6)}
+    expected = compare_distributions(x, y, generator=np.random.default_rng(SEED), **groups)
+    found = compare_folders(pred, target, Means(), numbers=NUMBERS).distribution
+    for end in ("value", "low", "high", "floor"):
+        assert getattr(found.fid, end) == pytest.approx(getattr(expected.fid, end), abs=1e-6)
+    assert found.n_floor == expected.n_floor == 6 * 6
 
 
 def test_few_images_are_warned_of(folder):
@@ -119,6 +132,7 @@ def test_the_file_says_by_which_features_and_with_how_many_images(folder, tmp_pa
     found = record["distribution"]
     assert found["features"] == {"name": "means", "dimension": 2, "sha256": "ab" * 32}
     assert (found["tile"], found["pred"], found["target"], found["floor"]) == (16, 20, 20, 10)
+    assert (found["pred_images"], found["target_images"]) == (20, 20)
     assert list(found["numbers"]) == list(NUMBERS)
     fid = evaluation.distance.distribution.fid
     assert found["numbers"]["fid"] == {

@@ -66,11 +66,13 @@ def test_a_row_compares_the_tiles_of_all_its_images_with_real_ones(done, means):
     row, out = done.rows()["diffusion"], done.out
     made, real = pictures(out / "cells/ki67/diffusion/images"), pictures(out / "images/ki67/target")
     x, y = (features_of(tiles_in(paths, 16), means()) for paths in (made, real))
-    expected = compare_distributions(x, y, generator=np.random.default_rng(0))
+    images = np.repeat(np.arange(3), 4)
+    random = np.random.default_rng(0)
+    expected = compare_distributions(x, y, generator=random, groups_pred=images, groups_target=images)
     for name in NUMBERS:
         found = getattr(expected, name)
-        for end, value in (("", found.value), ("_low", found.low), ("_high", found.high), ("_floor", found.floor)):
-            assert float(row[name + end]) == pytest.approx(value, rel=1e-6, abs=1e-9)
+        assert float(row[name]) == pytest.approx(found.value, rel=1e-6, abs=1e-9)
+        assert [row[name + end] for end in ("_low", "_high", "_floor")] == [""] * 3  # of three images
         assert row[f"{name}_n"] == str(len(x)) == "12"
     shares = [[positive_share(tile) for tile in tiles_in(paths, 16)] for paths in (made, real)]
     if row["positivity_pearson"]:
@@ -79,7 +81,38 @@ def test_a_row_compares_the_tiles_of_all_its_images_with_real_ones(done, means):
     assert done.rows()["real stain"]["fid"] == ""
     assert done.rows()["source, unstained"]["positivity_pearson"] == ""
     for text in ((out / "tables" / "methods.md").read_text(), (out / "study.html").read_text()):
-        assert "12 tiles of 16 px against 12 real ones, by features phantom (11111111); floor" in text
+        told = "12 tiles of 3 images against 12 real ones of 3, 16 px each, by features phantom (11111111); too few"
+        assert told in text
+
+
+@pytest.mark.filterwarnings("ignore::restain.errors.SmallSampleWarning")
+def test_a_row_has_intervals_and_a_floor_from_whole_images(fresh, means):
+    change = {"datasets__ki67__data__test_slides": 4, **columns("fid")}
+    fresh.run(only=("source, unstained",), **change)
+    row = fresh.rows()["source, unstained"]
+    images = [sorted((fresh.out / "images/ki67" / side).iterdir()) for side in ("source", "target")]
+    x, y = (features_of(tiles_in(paths, 16), means()) for paths in images)
+    groups = np.repeat(np.arange(4), 4)
+    random = np.random.default_rng(0)
+    found = compare_distributions(x, y, generator=random, groups_pred=groups, groups_target=groups).fid
+    for end, value in (("", found.value), ("_low", found.low), ("_high", found.high), ("_floor", found.floor)):
+        assert float(row["fid" + end]) == pytest.approx(value, rel=1e-6, abs=1e-9)
+    text = (fresh.out / "tables" / "methods.md").read_text()
+    assert "floor (two halves of the real ones, 8 tiles each, of different images): fid" in text
+
+
+@pytest.mark.filterwarnings("ignore::restain.errors.SmallSampleWarning")
+def test_sets_measured_in_another_way_are_measured_again(fresh, means):
+    change, only = columns("fid"), ("source, unstained",)
+    fresh.run(only=only, **change)
+    path = fresh.out / "cells/ki67/source-unstained/set.json"
+    whole = path.read_text()
+    tree = json.loads(whole)
+    del tree["distances"]["images"]
+    path.write_text(json.dumps(tree))
+    assert fresh.states(**change)["cell ki67, source, unstained"].why == "fid to be measured"
+    fresh.run(only=only, **change)
+    assert path.read_text() == whole
 
 
 def test_few_tiles_are_told_once_and_not_for_every_row(done, means):

@@ -98,19 +98,24 @@ def _distance_table(distance: "FeatureDistance") -> "Table":
     from rich.table import Table
 
     found = distance.distribution
-    tiles = "whole images" if distance.side is None else f"tiles of {distance.side} px"
+    sets = (
+        f"{found.n_pred} against {found.n_target} whole images"
+        if distance.side is None
+        else f"{found.n_pred} tiles of {found.groups_pred} images against {found.n_target} tiles of "
+        f"{found.groups_target} images, {distance.side} px each"
+    )
     table = Table(
-        title=f"{found.n_pred} against {found.n_target} {tiles}; {distance.features}, {distance.dimension} features, "
-        f"SHA-256 {distance.digest[:8]}",
+        title=f"{sets}; {distance.features}, {distance.dimension} features, SHA-256 {distance.digest[:8]}",
         title_justify="left",
     )
     table.add_column("distribution")
-    for heading in ("value", "95 % interval", f"real, {found.n_floor} and {found.n_floor}"):
+    floor = f"real, {found.n_floor} and {found.n_floor}" if found.n_floor else "real: too few"
+    for heading in ("value", "95 % interval", floor):
         table.add_column(heading, justify="right")
     for name in distance.numbers:
         estimate = getattr(found, name)
         interval = "" if math.isnan(estimate.low) else f"{estimate.low:.4g} to {estimate.high:.4g}"
-        table.add_row(name, f"{estimate.value:.5g}", interval, f"{estimate.floor:.4g}")
+        table.add_row(name, f"{estimate.value:.5g}", interval, f"{estimate.floor:.4g}" if found.n_floor else "")
     if subsets := found.kid_of_subsets:
         name = f"kid, {subsets.subsets} x {subsets.size}"
         table.add_row(name, f"{subsets.mean:.5g}", f"std {subsets.std:.4g}", "")

@@ -2,6 +2,8 @@
 
 import os
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
@@ -18,8 +20,8 @@ FILE = "pt_inception-2015-12-05-6726825d.pth"
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{FILE}"
 """Where the weights are published; 96 MB, Apache-2.0."""
 
-CHECKSUM = "6726825d"
-"""How the SHA-256 of the file begins, as its name says."""
+CHECKSUM = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+"""SHA-256 of the file. Its name gives the first eight digits, and projects that use the file give all of them."""
 
 SIDE = 299
 """Side in pixels of the images that the network takes."""
@@ -33,7 +35,8 @@ class InceptionExtractor(Extractor):
     """The 2048 numbers of ``pool3``; images are resized to 299 x 299 by bilinear interpolation and run in [-1, 1].
 
     Interpolation does not smooth first, as in pytorch-fid, the usual implementation in torch: smaller images are
-    enlarged, larger ones are subsampled, and other implementations resize otherwise.
+    enlarged, larger ones are subsampled, and other implementations resize otherwise. Products keep all digits of 32-bit
+    numbers, so that a GPU gives the features of a CPU up to rounding.
 
     Args:
         path: of the published weights; None to take them from the user's cache, or to fetch them into it.
@@ -54,8 +57,23 @@ class InceptionExtractor(Extractor):
         self.digest = sha256(place)
 
     def _features(self, x: Tensor) -> Tensor:
-        features: Tensor = self._network(2 * resized(x) - 1)
+        with full_precision():
+            features: Tensor = self._network(2 * resized(x) - 1)
         return features
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Keep NVIDIA GPUs from rounding the factors of products to 11 bits (TF32), which cuDNN does unless told not to."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = matmul.allow_tf32
+    kept = {"enabled": cudnn.enabled, "benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
+    with cudnn.flags(**kept, allow_tf32=False):
+        matmul.allow_tf32 = False
+        try:
+            yield
+        finally:
+            matmul.allow_tf32 = before
 
 
 def resized(x: Tensor) -> Tensor:
@@ -72,7 +90,7 @@ def load_inception_network(path: Path) -> InceptionNetwork:
     again = f"download {URL} and pass it as inception=PATH"
     if not path.is_file():
         raise BundleError(f"there are no weights of Inception at {path}", fix=again)
-    if not sha256(path).startswith(CHECKSUM):
+    if sha256(path) != CHECKSUM:
         raise BundleError(f"{path} does not hold the published weights (its SHA-256 is another)", fix=again)
     weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     network = InceptionNetwork()
@@ -103,7 +121,7 @@ def fetched() -> Path:
             f"the weights of Inception are not on this machine and cannot be fetched ({error})",
             fix=f"download {URL} elsewhere and pass it as inception=PATH, or take --features phantom",
         ) from error
-    if not sha256(partial).startswith(CHECKSUM):
+    if sha256(partial) != CHECKSUM:
         partial.unlink()
         raise BundleError(f"what {URL} sent is not the published file", fix="try again")
     return partial.replace(place)

@@ -1,7 +1,7 @@
 """Two folders of images compared as distributions; nothing has to have a partner."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -10,6 +10,7 @@ import numpy as np
 
 from restain.errors import DataError, SmallSampleWarning
 from restain.metrics import Distribution, KidSubsets, compare_distributions
+from restain.pixels import Image
 from restain.slides import images_in
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class FeatureDistance:
         digest: SHA-256 of the extractor's weights; only numbers of the same weights compare.
         side: of the tiles that larger images were cut into, in pixels; None where images were taken whole.
         numbers: those of ``distribution`` that were asked for, by name.
-        distribution: the numbers; ``n_pred`` and ``n_target`` count tiles.
+        distribution: the numbers; ``n_pred`` and ``n_target`` count tiles, their groups are images.
     """
 
     features: str
@@ -69,12 +70,16 @@ def compare_folders(
     Warns:
         SmallSampleWarning: fewer images than FID, or the subsets, need.
     """
-    from restain.features import features_of, tiles_in  # here, because torch takes a second to load
+    from restain.features import features_of  # here, because torch takes a second to load
 
     sets = [_paths(folder) for folder in (pred, target)]
     counted = _counted([path for paths in sets for path in paths], progress)
     side = None if whole else extractor.side
-    x, y = (features_of(tiles_in((next(counted) for _ in paths), side), extractor) for paths in sets)
+    origins: tuple[list[int], list[int]] = ([], [])
+    x, y = (
+        features_of(_tiles((next(counted) for _ in paths), side, origin), extractor)
+        for paths, origin in zip(sets, origins, strict=True)
+    )
     least = min(len(x), len(y))
     if subsets is not None and subsets.size > least:
         warnings.warn(
@@ -85,7 +90,14 @@ def compare_folders(
         subsets = None
     if progress is not None:
         progress(1.0)
-    distribution = compare_distributions(x, y, generator=np.random.default_rng(SEED), kid_subsets=subsets)
+    distribution = compare_distributions(
+        x,
+        y,
+        generator=np.random.default_rng(SEED),
+        groups_pred=np.array(origins[0]),
+        groups_target=np.array(origins[1]),
+        kid_subsets=subsets,
+    )
     return FeatureDistance(extractor.name, extractor.dimension, extractor.digest, side, tuple(numbers), distribution)
 
 
@@ -93,6 +105,16 @@ def _paths(place: Path) -> list[Path]:
     if not place.exists():
         raise DataError(f"{place} does not exist", fix="check the path")
     return list(images_in(place).values()) if place.is_dir() else [place]
+
+
+def _tiles(paths: Iterable[Path], side: int | None, origin: list[int]) -> Iterator[Image]:
+    """Yield the tiles of images, and note of each the number of its image in ``origin``."""
+    from restain.features import tiles_in
+
+    for number, path in enumerate(paths):
+        for tile in tiles_in([path], side):
+            origin.append(number)
+            yield tile
 
 
 def _counted(paths: Sequence[Path], progress: Callable[[float], None] | None) -> Iterator[Path]:

@@ -5,7 +5,7 @@ import json
 import math
 import warnings
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -16,6 +16,7 @@ from restain.features import Extractor, find_extractor, tiles_in
 from restain.inference import Progress
 from restain.inference.stainer import choose_device
 from restain.metrics import Estimate, pearson, positive_share
+from restain.metrics.distribution import RELIABLE
 from restain.reports import NUMBERS, FeatureDistance, compare_folders
 from restain.studies.columns import DISTRIBUTION, POSITIVITY
 from restain.studies.config import StudyConfig
@@ -28,8 +29,6 @@ FILE = "set.json"
 """What was measured of the images of a cell together."""
 SIDE = 128
 """Side in pixels of the tiles whose positive shares are compared: some hundred cells at 0.5 um per pixel."""
-RELIABLE = 2048
-"""Tiles from which on FID says more of the images than of their number."""
 
 
 @final
@@ -42,8 +41,10 @@ class Distances:
         digest: SHA-256 of its weights; only numbers of the same ones compare.
         side: of the tiles, in pixels.
         n: tiles of the cell.
+        images: of the cell, from which the tiles are.
         n_real: tiles of real images.
-        n_floor: tiles in each half of the real ones.
+        images_real: real images, from which these are.
+        n_floor: tiles in each half of the real ones; 0 where there are too few images for halves.
         numbers: by name.
     """
 
@@ -51,7 +52,9 @@ class Distances:
     digest: str
     side: int
     n: int
+    images: int
     n_real: int
+    images_real: int
     n_floor: int
     numbers: Mapping[str, Estimate]
 
@@ -60,11 +63,23 @@ class Distances:
         """Return what a comparison has found; ``name`` is the extractor's in the study."""
         sets = found.distribution
         numbers = {each: getattr(sets, each) for each in NUMBERS}
-        return cls(name, found.digest, found.side or 0, sets.n_pred, sets.n_target, sets.n_floor, numbers)
+        return cls(
+            name,
+            found.digest,
+            side=found.side or 0,
+            n=sets.n_pred,
+            images=sets.groups_pred,
+            n_real=sets.n_target,
+            images_real=sets.groups_target,
+            n_floor=sets.n_floor,
+            numbers=numbers,
+        )
 
     @classmethod
-    def from_tree(cls, tree: dict[str, Any]) -> Self:
-        """Return what plain values hold."""
+    def from_tree(cls, tree: dict[str, Any]) -> Self | None:
+        """Return what plain values hold; None if it is not all that is told here, and so was measured otherwise."""
+        if tree.keys() != {field.name for field in fields(cls)}:
+            return None
         return cls(**{**tree, "numbers": {name: Estimate(**each) for name, each in tree["numbers"].items()}})
 
 

@@ -80,11 +80,16 @@ def remark(table: Table, block: Block) -> str:
 
 def _floor(table: Table, distances: Distances) -> str:
     shown = [column.name for column in table.columns if column.name in SETS]
-    floor = ", ".join(f"{name} {number(distances.numbers[name].floor)}" for name in shown)
+    numbers = ", ".join(f"{name} {number(distances.numbers[name].floor)}" for name in shown)
+    floor = (
+        f"floor (two halves of the real ones, {distances.n_floor} tiles each, of different images): {numbers}"
+        if distances.n_floor
+        else "too few real images for a floor"
+    )
     return (
-        f"Sets: {distances.n} tiles of {distances.side} px against {distances.n_real} real ones, by features "
-        f"{distances.features} ({distances.digest[:8]}); floor (two halves of the real ones, {distances.n_floor} "
-        f"each): {floor}."
+        f"Sets: {distances.n} tiles of {distances.images} images against {distances.n_real} real ones of "
+        f"{distances.images_real}, {distances.side} px each, by features {distances.features} "
+        f"({distances.digest[:8]}); {floor}."
     )
 
 
