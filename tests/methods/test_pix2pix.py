@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from restain.config import parse_config
+from restain.diffusion import RandomNoise, Sampling
 from restain.errors import ConfigError
 from restain.methods import Batch, build_method
 from restain.methods.pix2pix import Pix2PixConfig
@@ -82,3 +83,19 @@ def test_a_perfect_generator_has_no_pixel_loss():
     method.network = torch.nn.Identity()
     image = torch.rand(1, 3, 16, 16)
     assert method.losses("generator", Batch(image, image), torch.Generator())["pixel"].item() == 0
+
+
+def test_images_are_stained_by_their_own_statistics_or_by_those_of_training():
+    torch.manual_seed(0)
+    options = {"generator": {"width": 4, "downs": 3}, "discriminator": {"width": 4, "layers": 1}}
+    own = build_method("pix2pix", options, source_channels=3, target_channels=3).eval()
+    trained = build_method(
+        "pix2pix", {**options, "statistics": "training"}, source_channels=3, target_channels=3
+    ).eval()
+    trained.load_state_dict(own.state_dict())
+    before = {name: value.clone() for name, value in own.state_dict().items()}
+    source = torch.rand(2, 3, 32, 32) * 2 - 1
+    both = own.stain(source, RandomNoise(0), Sampling())
+    assert torch.allclose(both[1:], own.stain(source[1:], RandomNoise(0), Sampling()), atol=1e-6)  # no neighbours
+    assert (both - trained.stain(source, RandomNoise(0), Sampling())).abs().max() > 1e-3
+    assert all(torch.equal(value, before[name]) for name, value in own.state_dict().items())  # averages stay

@@ -3,6 +3,7 @@
 from restain.nn.adversarial import Objective, discriminator_loss, frozen, generator_loss
 from restain.nn.blur import BINOMIAL_5, GAUSSIAN_3, blur, pyramid
 from restain.nn.classifier import NoiseClassifier, NoiseClassifierConfig
+from restain.nn.convolution import own_statistics
 from restain.nn.encoder import Encoder
 from restain.nn.footprint import Footprint, footprint
 from restain.nn.image_pool import ImagePool
@@ -77,6 +78,7 @@ __all__ = [
     "low_pass",
     "low_rank",
     "luma_of",
+    "own_statistics",
     "patch_nce",
     "pyramid",
     "restored",

@@ -1,5 +1,7 @@
 """Convolutions as GANs of images have them: their start, their spectral norm, and what normalises after them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from torch import nn
@@ -32,3 +34,17 @@ def norm_layer(norm: Norm, channels: int) -> nn.Module:
         nn.init.normal_(layer.weight, 1.0, SPREAD)
         return layer
     return nn.InstanceNorm2d(channels) if norm == "instance" else nn.Identity()
+
+
+@contextmanager
+def own_statistics(network: nn.Module) -> Iterator[None]:
+    """Let batch norms take mean and deviation of what they are given, not their averages, which stay as they are."""
+    norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    before = [(layer.training, layer.track_running_stats) for layer in norms]
+    for layer in norms:
+        layer.training, layer.track_running_stats = True, False
+    try:
+        yield
+    finally:
+        for layer, (training, tracks) in zip(norms, before, strict=True):
+            layer.training, layer.track_running_stats = training, tracks
