@@ -2,26 +2,33 @@
 
 ``python benchmarks/features.py``: synthetic slides that nothing was learned from, 500 tiles of 128 px on either side.
 The rivals are the same network before training, and the colours alone (mean and standard deviation of every channel).
+
+``python benchmarks/features.py FOLDER``: the same of the images in a folder, one random half against the other, for
+changes that need no truth.
 """
 
+import sys
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image as Pillow
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from restain.features import Extractor, PhantomExtractor, features_of
+from restain.features import Extractor, PhantomExtractor, features_of, tiles_in
 from restain.features.lessons import FACTS, MPP, STAINS, blurred, colour_facts, recoloured
 from restain.features.phantom_network import PhantomNetwork
 from restain.geometry import Region
 from restain.metrics import frechet_distance
 from restain.phantom import Phantom
+from restain.slides import images_in
 
 TILES, SIDE, FIELD = 500, 128, 512
 FIRST_SEED = 300
 STAIN = "ki67"
+NEEDS_TRUTH = ("wrong stain", "nuclei")
 
 
 class Tile:
@@ -108,9 +115,17 @@ class Untrained(Extractor):
         return self.network.features(2 * x - 1)
 
 
-def main() -> None:
-    """Print the tables."""
-    here, there = tiles(FIRST_SEED), tiles(FIRST_SEED + 100)
+def halves(folder: Path) -> tuple[list[Tile], list[Tile]]:
+    """Cut the images of a folder into tiles and deal them out."""
+    found = [Tile({STAIN: image}, None, None) for image in tiles_in(images_in(folder).values(), SIDE)]
+    order = np.random.default_rng(0).permutation(len(found))
+    dealt = [found[i] for i in order[: 2 * min(TILES, len(found) // 2)]]
+    return dealt[::2], dealt[1::2]
+
+
+def main(folder: Path | None = None) -> None:
+    """Print the table."""
+    here, there = halves(folder) if folder else (tiles(FIRST_SEED), tiles(FIRST_SEED + 100))
     real = [tile.image for tile in there]
     shipped, untrained = PhantomExtractor(), Untrained(real[:250])
     ways = {
@@ -122,11 +137,13 @@ def main() -> None:
     clean = [tile.image for tile in here]
     floor = {name: frechet_distance(way(clean), target[name]) for name, way in ways.items()}
     print(
-        f"{STAIN}, {TILES} tiles against {TILES} of other slides; Frechet distance, and as a multiple of the first row"
+        f"{folder or STAIN}, {len(here)} tiles against {len(there)}; Frechet distance, then multiples of the first row"
     )
     print("| change | amount |", " | ".join(ways), "|")
-    print("| none | |", " | ".join(f"{value:.4g}" for value in floor.values()), "|")
+    print("| none | |", " | ".join(f"{value:.4g}" for value in floor.values()), "|", flush=True)
     for change, amounts in changes(np.random.default_rng(0)).items():
+        if folder and change.startswith(NEEDS_TRUTH):
+            continue
         for amount, function in amounts.items():
             images = [function(tile) for tile in here]
             times = {name: frechet_distance(way(images), target[name]) / floor[name] for name, way in ways.items()}
@@ -134,4 +151,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:]))
