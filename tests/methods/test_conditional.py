@@ -72,12 +72,12 @@ def test_diffusion_b_and_l_are_what_the_paper_says(variant, levels, heads, pytes
     options = ConditionalConfig.model_validate(config["method"]["config"])
     with torch.device("meta"):
         network = UNet(options.unet, 26 + 3, 3, time=True)
-    assert network.entrance.in_channels == 29
-    assert len(network.shrink) == 6
-    sides = [128 // 2 ** (i // 2) for i in range(len(network.down_attention))]
+    assert network.down.entrance.in_channels == 29
+    assert len(network.down.shrink) == 6
+    sides = [128 // 2 ** (i // 2) for i in range(len(network.down.attention))]
     attended = {
         side: block
-        for side, block in zip(sides, network.down_attention, strict=True)
+        for side, block in zip(sides, network.down.attention, strict=True)
         if not isinstance(block, torch.nn.Identity)
     }
     assert tuple(attended) == levels

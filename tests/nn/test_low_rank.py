@@ -61,7 +61,7 @@ def take_steps(parameters: list[nn.Parameter], unet: UNet, steps: int = 3, lr: f
 @torch.no_grad()
 def test_adapters_change_nothing_at_the_start_and_nothing_afterwards(frozen):
     unet = network().requires_grad_(not frozen)
-    unet.entrance.weight.grad = torch.ones_like(unet.entrance.weight)
+    unet.down.entrance.weight.grad = torch.ones_like(unet.down.entrance.weight)
     before, output = fingerprint(unet), unet(*inputs())
     with low_rank(unet, 4, gen()) as parameters:
         assert unet(*inputs()).equal(output)
@@ -75,7 +75,7 @@ def test_adapters_change_nothing_at_the_start_and_nothing_afterwards(frozen):
 @torch.no_grad()
 def test_a_loan_of_the_weights_is_given_back_bit_by_bit(frozen):
     unet = network().requires_grad_(not frozen)
-    unet.entrance.weight.grad = torch.ones_like(unet.entrance.weight)
+    unet.down.entrance.weight.grad = torch.ones_like(unet.down.entrance.weight)
     before, output = fingerprint(unet), unet(*inputs())
     with restored(unet) as parameters:
         assert all(parameter.requires_grad for parameter in parameters)
