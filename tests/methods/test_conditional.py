@@ -5,6 +5,7 @@ import yaml
 from restain.diffusion import RandomNoise, Sampling, eps_from, x0_from
 from restain.methods import Batch, build_method
 from restain.methods.conditional import ConditionalConfig
+from restain.methods.masked_target import random_masks
 from restain.nn import UNet, footprint
 
 
@@ -85,3 +86,79 @@ def test_diffusion_b_and_l_are_what_the_paper_says(variant, levels, heads, pytes
     assert float(options.schedule.build().abar[-1]) == pytest.approx(4.0e-5, rel=0.01)
     assert options.prediction == "eps"
     assert 100e6 < footprint(network).parameters < 200e6
+
+
+def test_masks_hide_all_in_a_quarter_and_else_a_tenth_to_nine_tenths_of_the_image():
+    masks = random_masks(4000, 32, 48, 0.25, torch.Generator().manual_seed(0))[:, 0]
+    shares = masks.mean(dim=(1, 2))
+    assert (shares == 1).float().mean().item() == pytest.approx(0.25, abs=0.03)
+    partial = shares[shares < 1]
+    deciles = torch.linspace(0.1, 0.9, 9)
+    found = torch.stack([torch.quantile(partial, q) for q in torch.linspace(0, 1, 9)])
+    torch.testing.assert_close(found, deciles, atol=0.03, rtol=0)  # U(0.1, 0.9)
+    corners = masks[:, [0, 0, -1, -1], [0, -1, 0, -1]].mean(dim=0)
+    torch.testing.assert_close(corners, corners.mean().expand(4), atol=0.04, rtol=0)  # no side is preferred
+
+
+def test_a_partial_mask_is_a_rectangle_or_a_half_plane_as_often():
+    masks = random_masks(400, 32, 48, 1e-9, torch.Generator().manual_seed(0))[:, 0]
+    rectangles = 0
+    for mask in masks:
+        rows, columns = mask.any(dim=1), mask.any(dim=0)
+        box = mask[rows][:, columns]
+        rectangles += bool(box.all()) and rows.sum() < 32 and columns.sum() < 48
+    assert rectangles == pytest.approx(200, abs=30)
+
+
+def masked(**options):
+    tiny = {"width": 4, "multipliers": [1], "blocks": 1, "attention": []}
+    return build_method("conditional", {"unet": tiny, **options}, source_channels=2, target_channels=3)
+
+
+class Recorder(torch.nn.Module):
+    """Stands in for the network: says zero, and keeps what it saw."""
+
+    def forward(self, x, time):
+        self.seen = x
+        return torch.zeros_like(x[:, :3])
+
+
+def test_a_network_of_masked_targets_sees_them_in_training_and_never_when_staining():
+    method = masked(masked_target={})
+    method.network = Recorder()
+    source, target = torch.rand(64, 2, 16, 16), torch.rand(64, 3, 16, 16) + 0.1
+    method.losses("model", Batch(source, target), torch.Generator().manual_seed(0))
+    mask = method.network.seen[:, 8:]
+    torch.testing.assert_close(method.network.seen[:, 3:5], source)
+    torch.testing.assert_close(method.network.seen[:, 5:8], target * (1 - mask))
+    assert 0.3 < mask.mean() < 0.9
+    method.stain(source, RandomNoise(0), Sampling(steps=2))
+    assert (method.network.seen[:, 5:8] == 0).all()
+    assert (method.network.seen[:, 8:] == 1).all()
+
+
+def test_where_all_is_hidden_the_target_tells_nothing_but_by_its_noisy_self():
+    method = masked(masked_target={"full": 1.0})
+    method.network = Recorder()
+    seen = []
+    for level in (-0.5, 0.5):
+        batch = Batch(torch.zeros(2, 2, 16, 16), torch.full((2, 3, 16, 16), level))
+        method.losses("model", batch, torch.Generator().manual_seed(0))
+        seen.append(method.network.seen[:, 3:])
+    torch.testing.assert_close(*seen)
+
+
+def test_without_masked_targets_weights_and_losses_are_what_they_were():
+    torch.manual_seed(0)
+    plain = masked()
+    torch.manual_seed(0)
+    spelled = masked(masked_target=None)
+    assert plain.network.down.entrance.in_channels == 5
+    batch = Batch(torch.rand(2, 2, 16, 16), torch.rand(2, 3, 16, 16))
+    # A generator that gave a number to masks would give others to noise.
+    after = [torch.Generator().manual_seed(0) for _ in range(2)]
+    one = plain.losses("model", batch, after[0])["denoising"]
+    torch.randint(1, plain.schedule.steps + 1, (2,), generator=after[1])
+    torch.randn(batch.target.shape, generator=after[1])
+    torch.testing.assert_close(torch.rand(1, generator=after[0]), torch.rand(1, generator=after[1]))
+    torch.testing.assert_close(one, spelled.losses("model", batch, torch.Generator().manual_seed(0))["denoising"])
