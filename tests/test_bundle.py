@@ -4,10 +4,21 @@ import torch
 import yaml
 
 from restain import __version__
-from restain.bundle import Card, Stain, bundles, find_bundle, load_bundle, load_card, save_bundle
+from restain.bundle import (
+    Card,
+    Stain,
+    bundles,
+    find_bundle,
+    load_bundle,
+    load_card,
+    reconfigure,
+    record_calibration,
+    save_bundle,
+)
 from restain.diffusion import Sampling
 from restain.errors import BundleError, ConfigError
 from restain.methods import build_method
+from restain.uncertainty import Calibration, CalibrationRecord, IntervalRule
 
 TINY = {"unet": {"width": 8, "multipliers": [1, 2], "blocks": 1, "attention": [], "middle_attention": False}}
 
@@ -126,3 +137,51 @@ def test_bundles_are_found_by_name(folder, monkeypatch):
     assert find_bundle(str(folder)) == folder
     with pytest.raises(BundleError, match=r"no model 'tinny'.*tiny"):
         find_bundle("tinny")
+
+
+def calibrated(folder):
+    """Calibrate a bundle by the word of nobody, and return the record."""
+    record = CalibrationRecord(
+        calibration=Calibration(
+            lambda_=1.25, form="centred", interval=IntervalRule(), alpha=0.1, delta=0.1, n=100, risk=0.05, bound=0.09
+        ),
+        weights=load_card(folder).files["weights.safetensors"],
+        sampler="ddim",
+        steps=10,
+        source="H&E",
+        target="Ki67",
+        mpp=0.5,
+        masked=True,
+        data="a hundred slides",
+        images={"one": "0123456789ab"},
+        groups={"one": "patient 7"},
+    )
+    record_calibration(folder, record)
+    return record
+
+
+def test_a_calibration_comes_back_as_it_was_recorded(folder):
+    record = calibrated(folder)
+    assert load_bundle(folder).card.calibration == record
+    assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
+
+
+def test_new_weights_have_no_calibration(folder, method):
+    calibrated(folder)
+    save_bundle(folder, load_card(folder), method)
+    assert load_bundle(folder).card.calibration is None
+
+
+def test_a_calibration_of_other_weights_is_refused(folder):
+    record = calibrated(folder).model_copy(update={"weights": "0" * 64})
+    with pytest.raises(BundleError, match="are others than were calibrated"):
+        record_calibration(folder, record)
+    edit_card(folder, calibration=record.model_dump(mode="json"))
+    with pytest.raises(BundleError, match="is that of other weights: remove `calibration` from its card"):
+        load_bundle(folder)
+
+
+def test_a_calibration_does_not_outlive_a_change_of_options(folder):
+    record, model = calibrated(folder), load_bundle(folder)
+    assert reconfigure(model, {}).card.calibration == record
+    assert reconfigure(model, {"unet": TINY["unet"] | {"dropout": 0.1}}).card.calibration is None

@@ -24,6 +24,7 @@ from restain.diffusion import Sampling
 from restain.errors import BundleError, ConfigError, OutputError
 from restain.geometry import Mpp
 from restain.methods import Method, build_method, find_method
+from restain.uncertainty import CalibrationRecord
 
 CARD = "card.yaml"
 WEIGHTS = "weights.safetensors"
@@ -90,6 +91,8 @@ class Card(Config):
     """What was measured on held-out data, and named so that nobody can misread it."""
     licence: str
     """Licence of the weights."""
+    calibration: CalibrationRecord | None = None
+    """How far intervals of its samples are widened; from `restain calibrate`, and gone with the weights."""
     restain: str = __version__
     """Version that wrote the bundle."""
     files: dict[str, str] = Field(default_factory=dict)
@@ -138,7 +141,7 @@ def save_bundle(folder: Path, card: Card, method: Method) -> None:
 
     Args:
         folder: where the bundle goes.
-        card: its ``files`` are filled in here.
+        card: its ``files`` are filled in here, and a calibration, which was that of other weights, is left out.
         method: whose weights are saved.
 
     Raises:
@@ -154,7 +157,7 @@ def save_bundle(folder: Path, card: Card, method: Method) -> None:
             for name, value in method.shipped().items()
         }
         (fresh / WEIGHTS).write_bytes(safetensors.torch.save(weights))
-        stamped = card.model_copy(update={"files": {WEIGHTS: _sha256(fresh / WEIGHTS)}})
+        stamped = card.model_copy(update={"files": {WEIGHTS: _sha256(fresh / WEIGHTS)}, "calibration": None})
         (fresh / CARD).write_text(dump_config(stamped), encoding="utf-8")
         if folder.exists():
             previous = folder.with_name(f"{folder.name}.previous")
@@ -195,19 +198,32 @@ def record_metrics(folder: Path, metrics: Mapping[str, float]) -> None:
 
     Raises:
         BundleError: there is no card.
+        OutputError: it cannot be written.
     """
-    card = load_card(folder).model_copy(update={"metrics": dict(metrics)})
-    fresh = folder.with_name(f"{folder.name}.{CARD}.partial")
-    fresh.write_text(dump_config(card), encoding="utf-8")
-    fresh.replace(folder / CARD)
+    _replace_card(folder, load_card(folder).model_copy(update={"metrics": dict(metrics)}))
+
+
+def record_calibration(folder: Path, record: CalibrationRecord) -> None:
+    """Write a calibration into the card of a model; an earlier one is replaced.
+
+    Raises:
+        BundleError: there is no card, or the weights are others than were calibrated.
+        OutputError: the card cannot be written.
+    """
+    card = load_card(folder)
+    if record.weights != card.files.get(WEIGHTS):
+        raise BundleError(
+            f"the weights of {folder} are others than were calibrated", fix="run `restain calibrate` on them again"
+        )
+    _replace_card(folder, card.model_copy(update={"calibration": record}))
 
 
 def load_bundle(folder: Path) -> Model:
     """Read and verify a bundle.
 
     Raises:
-        BundleError: missing card or weights, a file whose checksum differs, a file the card does not name, or weights
-            that do not belong to the method.
+        BundleError: missing card or weights, a file whose checksum differs, a file the card does not name, weights
+            that do not belong to the method, or a calibration of other weights.
         ConfigError: the card is malformed.
     """
     card = load_card(folder)
@@ -238,6 +254,8 @@ def load_bundle(folder: Path) -> Model:
 def reconfigure(model: Model, options: Mapping[str, Any]) -> Model:
     """Return the same weights under changed options of the method, for example another start time or guidance scale.
 
+    Its samples are others, so where an option does change, a calibration is left out.
+
     Args:
         model: stays as it is.
         options: those that change; they stand beside the card's.
@@ -246,7 +264,9 @@ def reconfigure(model: Model, options: Mapping[str, Any]) -> Model:
         ConfigError: unknown options, or options under which the weights no longer fit.
     """
     changed = find_method(model.card.method).config_type.expanded(options)
-    card = model.card.model_copy(update={"method_config": {**model.card.method_config, **changed}})
+    settings = {**model.card.method_config, **changed}
+    calibration = model.card.calibration if settings == model.card.method_config else None
+    card = model.card.model_copy(update={"method_config": settings, "calibration": calibration})
     method = build_method(
         card.method,
         card.method_config,
@@ -338,6 +358,23 @@ def _verify(folder: Path, card: Card) -> None:
                 f"{folder / name} was changed or damaged (its SHA-256 is not the card's)",
                 fix="fetch the bundle again from its source",
             )
+    if card.calibration is not None and card.calibration.weights != card.files[WEIGHTS]:
+        raise BundleError(
+            f"the calibration in the card of {folder} is that of other weights",
+            fix=f"remove `calibration` from its {CARD}, and run `restain calibrate`",
+        )
+
+
+def _replace_card(folder: Path, card: Card) -> None:
+    """Write a card beside the bundle and move it in, so that a kill leaves the old one or the new one."""
+    fresh = folder.with_name(f"{folder.name}.{CARD}.partial")
+    try:
+        fresh.write_text(dump_config(card), encoding="utf-8")
+        fresh.replace(folder / CARD)
+    except OSError as error:
+        raise OutputError(
+            f"the card of {folder} cannot be written ({error.strerror})", fix="copy the bundle to a place of your own"
+        ) from error
 
 
 def _sha256(path: Path) -> str:

@@ -4,6 +4,7 @@ from restain.uncertainty.bounds import hoeffding_bentkus_bound, hoeffding_bound,
 from restain.uncertainty.calibration import Calibration, Form, widen
 from restain.uncertainty.intervals import Interval, IntervalRule, OrderRanks, interval_of, order_ranks
 from restain.uncertainty.rcps import ImageRisk, calibrate
+from restain.uncertainty.record import CalibrationRecord
 from restain.uncertainty.reliability import (
     Reliability,
     ReliabilityCurve,
@@ -13,6 +14,7 @@ from restain.uncertainty.reliability import (
 
 __all__ = [
     "Calibration",
+    "CalibrationRecord",
     "Form",
     "ImageRisk",
     "Interval",
