@@ -8,7 +8,7 @@ import typing
 
 if typing.TYPE_CHECKING:
     from restain.geometry import Mpp
-    from restain.inference import StainOptions, load_model, stain, stain_slide
+    from restain.inference import StainOptions, load_model, stain, stain_samples, stain_slide
     from restain.reports.evaluate import evaluate
     from restain.slides import create_slide, open_slide
 
@@ -23,6 +23,7 @@ __all__ = [
     "load_model",
     "open_slide",
     "stain",
+    "stain_samples",
     "stain_slide",
 ]
 
@@ -34,6 +35,7 @@ _HOMES = {
     "load_model": "restain.inference",
     "open_slide": "restain.slides",
     "stain": "restain.inference",
+    "stain_samples": "restain.inference",
     "stain_slide": "restain.inference",
 }
 

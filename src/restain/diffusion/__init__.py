@@ -11,7 +11,7 @@ from restain.diffusion.inversion import PathNoise, invert
 from restain.diffusion.kernels import Kernel, Moment, Transition, forward_step
 from restain.diffusion.later_noise import LaterNoise
 from restain.diffusion.multistep import DPMSolverMultistep, UniPC
-from restain.diffusion.noise import Noise, RandomNoise, SlideNoise
+from restain.diffusion.noise import JoinedNoise, Noise, RandomNoise, SlideNoise
 from restain.diffusion.ode import DDIM, Heun
 from restain.diffusion.predictions import (
     Prediction,
@@ -54,6 +54,7 @@ __all__ = [
     "GaussianDenoiser",
     "Guide",
     "Heun",
+    "JoinedNoise",
     "Kernel",
     "LaterNoise",
     "Level",

@@ -1,5 +1,6 @@
 """Staining: a tile, a folder or a slide, with any model, on any device; and coarse masks of a folder."""
 
+from restain.inference.draws import draw_image, stain_samples
 from restain.inference.image import stain
 from restain.inference.masks import mask_folder
 from restain.inference.model import load_model
@@ -16,11 +17,13 @@ __all__ = [
     "Progress",
     "StainOptions",
     "Stainer",
+    "draw_image",
     "forecast",
     "load_model",
     "mask_folder",
     "outputs_of",
     "run",
     "stain",
+    "stain_samples",
     "stain_slide",
 ]

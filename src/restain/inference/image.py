@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from restain.bundle import Model
+from restain.bundle import Card, Model
 from restain.errors import OutputError
 from restain.geometry import Mpp, Region
 from restain.inference.array_reader import ArrayReader
@@ -44,17 +44,25 @@ def stain(
         ScaleError: the scale is needed and missing.
         ConfigError: a device that is not there or too small, or sampling options for a model that does not sample.
     """
-    takes = model.card.source.channels
-    count = image.shape[-1] if image.ndim else 0
-    names = takes if count == len(takes) else tuple(f"channel {k}" for k in range(count))
-    reader = ArrayReader(image, names, mpp)
-    work = stain_reader(reader, Stainer(model, options))
+    work = stain_reader(reader_of(image, model.card, mpp), Stainer(model, options))
     while True:
         try:
             next(work)
         except StopIteration as end:
             stained: NDArray[np.uint8] = end.value
             return stained
+
+
+def reader_of(image: Image, card: Card, mpp: Mpp | None) -> SlideReader:
+    """Return an array as a slide whose channels are those a model takes, where they are as many.
+
+    Raises:
+        DataError: an image of another shape or type.
+    """
+    takes = card.source.channels
+    count = image.shape[-1] if image.ndim else 0
+    names = takes if count == len(takes) else tuple(f"channel {k}" for k in range(count))
+    return ArrayReader(image, names, mpp)
 
 
 def stain_reader(reader: SlideReader, stainer: Stainer) -> Generator[Progress, None, NDArray[np.uint8]]:

@@ -22,6 +22,9 @@ class StainOptions(Config):
     """Where networks run; `auto` takes the first GPU, or the CPU where there is none."""
     batch: int | None = Field(None, ge=1)
     """Tiles at once; None takes 8 on a GPU, and 1 on a CPU, where more is not faster but needs more memory."""
+    samples_at_once: int | None = Field(None, ge=1)
+    """Samples of a tile at once, where several are drawn; None takes `batch` if that is given, else 8 on a GPU and 4 on
+    a CPU."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """bf16 autocast is twice as fast on recent devices; fp32 helps old CPUs, and models that overflow."""
     compression: Literal["jpeg", "deflate", "zstd"] | None = None

@@ -1,21 +1,26 @@
 """A model on a device: tiles in, stained tiles out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from restain.bundle import Model
-from restain.diffusion import Sampling, SlideNoise
+from restain.diffusion import Noise, Sampling, SlideNoise
 from restain.errors import BundleError, ConfigError
 from restain.geometry import Point
 from restain.inference.options import StainOptions
 from restain.pixels import Planes
 
 GPU_BATCH = 8
-"""Tiles at once on a GPU, unless asked otherwise."""
+"""Tiles, or samples of one tile, at once on a GPU, unless asked otherwise."""
+
+CPU_SAMPLES = 4
+"""Samples of one tile at once on a CPU, unless asked otherwise; they share what is computed once per tile."""
 
 
 @final
@@ -34,6 +39,7 @@ class Stainer:
         model: as given.
         device: where it runs.
         batch: tiles at once.
+        samples_at_once: of one tile.
         sampling: sampler and steps; None for a model that computes one answer.
     """
 
@@ -47,7 +53,9 @@ class Stainer:
         self.options = options
         self.sampling = choose_sampling(model, options)
         self.device = choose_device(options.device)
-        self.batch = options.batch or (1 if self.device.type == "cpu" else GPU_BATCH)
+        on_cpu = self.device.type == "cpu"
+        self.batch = options.batch or (1 if on_cpu else GPU_BATCH)
+        self.samples_at_once = options.samples_at_once or options.batch or (CPU_SAMPLES if on_cpu else GPU_BATCH)
         model.method.to(self.device)
 
     def with_steps(self, steps: int) -> "Stainer":
@@ -67,25 +75,66 @@ class Stainer:
         Raises:
             ConfigError: the batch does not fit into the memory of the device.
         """
+        noise, sampling = SlideNoise(self.options.seed, at), self.sampling or self.model.card.sampling
+        return self._compute(tiles, len(tiles), lambda source: self.model.method.stain(source, noise, sampling))
+
+    def draw(self, tiles: Sequence[Planes], at: Sequence[Point], samples: int) -> NDArray[np.float32]:
+        """Stain a batch of tiles several times, each time with noise of its own.
+
+        Args:
+            tiles: B times (source channels, T, T) in [-1, 1].
+            at: the top left corner of each on the slide.
+            samples: K, how many times.
+
+        Returns:
+            (K, B, T, T, target channels), nominally in [-1, 1]. Sample 0 is the stain itself, to the last bit.
+
+        Raises:
+            ConfigError: the samples do not fit into the memory of the device.
+        """
+        others = [list(self.draw_more(*place, range(1, samples))) for place in zip(tiles, at, strict=True)]
+        return np.stack([self(tiles, at), *map(np.stack, zip(*others, strict=True))])
+
+    def draw_more(self, tile: Planes, at: Point, samples: Sequence[int]) -> Iterator[NDArray[np.float32]]:
+        """Yield samples of one tile, ``samples_at_once`` in one pass; which share a pass depends on nothing else.
+
+        Args:
+            tile: (source channels, T, T) in [-1, 1].
+            at: its top left corner on the slide.
+            samples: their numbers.
+
+        Yields:
+            (T, T, target channels), nominally in [-1, 1].
+
+        Raises:
+            ConfigError: they do not fit into the memory of the device.
+        """
+        for first in range(0, len(samples), self.samples_at_once):
+            noises = [
+                SlideNoise(self.options.seed, [at], sample) for sample in samples[first : first + self.samples_at_once]
+            ]
+            yield from self._compute([tile], len(noises), partial(self._draws, noises))
+
+    def _draws(self, noises: Sequence[Noise], source: Tensor) -> Tensor:
+        """Return samples of one image, (samples, C, T, T)."""
+        return self.model.method.draws(source, noises, self.sampling or self.model.card.sampling)[:, 0]
+
+    def _compute(self, tiles: Sequence[Planes], images: int, work: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
+        """Return what the method makes of tiles, (images, T, T, C)."""
         source = torch.from_numpy(np.stack(tiles))
-        noise = SlideNoise(self.options.seed, at)
         try:
             with (
                 torch.no_grad(),  # not inference_mode, in which guidance could take no gradient
                 torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"),
             ):
-                stained = self.model.method.stain(
-                    source.to(self.device, memory_format=torch.channels_last),
-                    noise,
-                    self.sampling or self.model.card.sampling,
-                )
+                stained = work(source.to(self.device, memory_format=torch.channels_last))
             return stained.permute(0, 2, 3, 1).float().cpu().numpy()
         except RuntimeError as error:
             if not _is_out_of_memory(error):
                 raise
             raise ConfigError(
-                f"{len(tiles)} tiles of {self.model.card.tile} px at once do not fit into the memory of {self.device}",
-                fix="lower --batch" if len(tiles) > 1 else "free memory on the device, or pass --device cpu",
+                f"{images} tiles of {self.model.card.tile} px at once do not fit into the memory of {self.device}",
+                fix="lower --batch" if images > 1 else "free memory on the device, or pass --device cpu",
             ) from error
 
 

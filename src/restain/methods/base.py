@@ -1,7 +1,7 @@
 """The contract of a method: everything training, slides and metrics need to know of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, final
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from restain.config import Config
-from restain.diffusion import Noise, Sampling
+from restain.diffusion import JoinedNoise, Noise, Sampling
 
 Side = Literal["source", "target"]
 """The two sides of a translation."""
@@ -177,3 +177,18 @@ class Method(nn.Module, ABC):
         Returns:
             (B, target channels, H, W), nominally in [-1, 1], float32.
         """
+
+    def draws(self, source: Tensor, noises: Sequence[Noise], sampling: Sampling) -> Tensor:
+        """Stain a batch of images several times, all in one pass; what a source tells is best computed once.
+
+        Args:
+            source: as for ``stain``.
+            noises: of each time.
+            sampling: as for ``stain``.
+
+        Returns:
+            (K, B, target channels, H, W): for each noise what ``stain`` returns, but for the last bits.
+        """
+        joined = JoinedNoise(noises, len(source))
+        stained = self.stain(torch.cat([source] * len(noises)), joined, sampling)
+        return stained.reshape(len(noises), len(source), *stained.shape[1:])

@@ -17,14 +17,14 @@ sqrt(alpha-bar_t), with which sampling fails.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
 from restain.config import Config
-from restain.diffusion import LaterNoise, Network, NetworkDenoiser, Noise, Sampling, sample
+from restain.diffusion import JoinedNoise, LaterNoise, Network, NetworkDenoiser, Noise, Sampling, sample
 from restain.errors import ConfigError
 from restain.methods.base import Batch, Method
 from restain.methods.denoising import denoising_error, random_times
@@ -109,12 +109,19 @@ class StainDiffuser(Method):
 
     def stain(self, source: Tensor, noise: Noise, sampling: Sampling) -> Tensor:
         """Draw each stain once per source, all from the same noise: a stain made alone is that made with others."""
-        features, backward = self._features(source), self.config.backward
-        drawn = [
-            self._draw(self._network(k, source, features, backward=backward), self.channels, source, noise, sampling)
-            for k in self.made
-        ]
-        return torch.cat(drawn, dim=1)
+        return self.draws(source, [noise], sampling)[0]
+
+    def draws(self, source: Tensor, noises: Sequence[Noise], sampling: Sampling) -> Tensor:
+        """Draw each stain several times per source; the features of the source are computed once."""
+        features, sources = self._features(source), torch.cat([source] * len(noises))
+        joined = JoinedNoise(noises, len(source))
+        networks = (
+            self._network(k, sources, features, backward=self.config.backward, copies=len(noises)) for k in self.made
+        )
+        drawn = torch.cat(
+            [self._draw(network, self.channels, sources, joined, sampling) for network in networks], dim=1
+        )
+        return drawn.reshape(len(noises), len(source), *drawn.shape[1:])
 
     def segment(self, source: Tensor, noise: Noise, sampling: Sampling, *, samples: int = 5) -> Tensor:
         """Draw the auxiliary image, for example a mask, and return the mean of some samples.
@@ -160,12 +167,17 @@ class StainDiffuser(Method):
         """Return F_1 .. F_n; none where the source is laid beside the noisy image."""
         return [] if self.encoder is None else self.encoder.features(source)
 
-    def _network(self, stain: int, source: Tensor, features: list[Tensor], *, backward: bool) -> Network:
-        """Return the network of a stain, with the source and what does not depend on time bound to it."""
+    def _network(
+        self, stain: int, source: Tensor, features: list[Tensor], *, backward: bool, copies: int = 1
+    ) -> Network:
+        """Return the network of a stain, with the source and what does not depend on time bound to it.
+
+        The features may be those of a batch of which the source holds several copies.
+        """
         label = stain if self.config.shared else int(backward) if self.config.both_ways == "told" else None
         unet = self.networks[0 if self.config.shared else stain]
         assert isinstance(unet, UNet)
-        return _bound(unet, source, features, label)
+        return _bound(unet, source, features, label, copies)
 
     def _auxiliary(self, features: list[Tensor]) -> Network:
         assert self.auxiliary is not None
@@ -182,9 +194,9 @@ class StainDiffuser(Method):
         return sample(denoiser, noise(like, 0), times, kernel, noise)
 
 
-def _bound(unet: UNet, source: Tensor | None, features: list[Tensor], label: int | None) -> Network:
-    """Return (x_t, time) -> prediction; keys and values of the source are computed here, once for all times."""
-    context = unet.contexts(features)
+def _bound(unet: UNet, source: Tensor | None, features: list[Tensor], label: int | None, copies: int = 1) -> Network:
+    """Return (x_t, time) -> prediction; keys and values of the source are computed here, once for all of it."""
+    context = [tuple(torch.cat([part] * copies) for part in parts) for parts in unet.contexts(features)]
 
     def predict(x_t: Tensor, time: Tensor, _: Tensor | None) -> Tensor:
         x = x_t if context or source is None else torch.cat([x_t, source.to(x_t.dtype)], dim=1)
