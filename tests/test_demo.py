@@ -28,7 +28,7 @@ def test_shipped_bundles_are_whole_and_small():
 
 def test_the_shipped_card_is_what_its_configuration_says(pytestconfig):
     config = load_config(TrainConfig, pytestconfig.rootpath / "configs" / "he-ki67-phantom.yaml")
-    card, expected = load_bundle(MODEL).card, write_card(config, config.training.images)
+    card, expected = load_bundle(MODEL).card, write_card(config, config.source, config.training.images)
     differing = {name for name in type(card).model_fields if getattr(card, name) != getattr(expected, name)}
     assert differing <= {"files", "metrics", "restain"}
 

@@ -10,12 +10,12 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Self, final
 
 import safetensors.torch
 import torch
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 from safetensors import SafetensorError
 
 from restain import __version__
@@ -24,6 +24,7 @@ from restain.diffusion import Sampling
 from restain.errors import BundleError, ConfigError, OutputError
 from restain.geometry import Mpp
 from restain.methods import Method, build_method, find_method
+from restain.pixels import Window
 from restain.uncertainty import CalibrationRecord
 
 CARD = "card.yaml"
@@ -42,6 +43,18 @@ class Stain(Config):
     """Channels of its images, in order."""
     background: int = 255
     """Value of empty glass, 0 to 255: white in transmitted light, 0 in fluorescence."""
+    window: Window | None = None
+    """Stored values (low, high) of each channel that the network sees as -1 and 1; null for the whole range. For images
+    that leave most of their 16 bits empty; `training.percentiles` finds it."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.window is not None:
+            if len(self.window) != len(self.channels):
+                raise ValueError(f"window of {self.name} has {len(self.window)} channels, not {len(self.channels)}")
+            if any(low >= high for low, high in self.window):
+                raise ValueError(f"every low of window of {self.name} must be below its high")
+        return self
 
 
 Stains = Stain | tuple[Stain, ...]

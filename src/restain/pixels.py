@@ -3,6 +3,7 @@
 Both directions are NumPy; a batch is the stack of its images.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,22 @@ Planes = NDArray[np.float32]
 """A network image: (C, H, W), float32, nominally in [-1, 1]."""
 
 
-def planes_from_image(image: Image) -> Planes:
-    """Map 0 .. 255 (uint8) or 0 .. 65535 (uint16) to [-1, 1], channels first.
+Window = tuple[tuple[float, float], ...]
+"""Of each channel the stored values (low, high) that become -1 and 1; what lies outside is clipped."""
+
+
+def planes_from_image(image: Image, window: Sequence[tuple[float, float]] | None = None) -> Planes:
+    """Map 0 .. 255 (uint8), 0 .. 65535 (uint16) or a window of them to [-1, 1], channels first.
 
     Args:
         image: (H, W, C), uint8 or uint16.
+        window: low and high of each channel; None for the whole range of the type.
 
     Returns:
         (C, H, W) float32, contiguous.
 
     Raises:
-        DataError: another shape or type.
+        DataError: another shape or type, or a window of another number of channels.
     """
     if image.ndim != 3 or image.dtype not in (np.uint8, np.uint16):
         raise DataError(
@@ -35,6 +41,17 @@ def planes_from_image(image: Image) -> Planes:
             fix="convert it to 8 or 16 bits with a channel axis at the end",
         )
     planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)
+    if window is not None:
+        if len(window) != len(planes):
+            raise DataError(
+                f"an image of {len(planes)} channels does not fit a window of {len(window)}",
+                fix="pass low and high of every channel",
+            )
+        low, high = np.array(window, np.float32).T[:, :, None, None]
+        planes -= low
+        planes *= 2 / (high - low)
+        planes -= np.float32(1)
+        return planes.clip(-1, 1, out=planes)
     planes /= np.float32(np.iinfo(image.dtype).max / 2)
     planes -= np.float32(1)
     return planes

@@ -17,6 +17,7 @@ from restain.data.mist import MistConfig
 from restain.data.pairs import Pairs, Part
 from restain.data.phantom import PhantomField, PhantomPairs, PhantomPairsConfig
 from restain.data.sources import DataConfig, UniplexConfig, make_pairs
+from restain.data.windows import source_window
 
 __all__ = [
     "BciConfig",
@@ -45,5 +46,6 @@ __all__ = [
     "check_masks",
     "make_pairs",
     "measure_shift",
+    "source_window",
     "threshold_of",
 ]

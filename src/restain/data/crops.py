@@ -13,7 +13,7 @@ from restain.data.pairs import Pairs
 from restain.errors import DataError
 from restain.geometry import Region
 from restain.methods import Batch
-from restain.pixels import Image, planes_from_image
+from restain.pixels import Image, Window, planes_from_image
 
 
 @final
@@ -45,10 +45,11 @@ class Crops(Dataset[Crop]):
         pairs: the images.
         side: side of the crops in pixels.
         seed: seed of everything.
+        window: of the source's channels, see ``planes_from_image``.
     """
 
-    def __init__(self, pairs: Pairs, side: int, seed: int) -> None:
-        self.pairs, self.side, self.seed = pairs, side, seed
+    def __init__(self, pairs: Pairs, side: int, seed: int, window: Window | None = None) -> None:
+        self.pairs, self.side, self.seed, self.window = pairs, side, seed, window
 
     def __getitem__(self, number: int) -> Crop:
         """Return crop ``number``.
@@ -61,11 +62,11 @@ class Crops(Dataset[Crop]):
         index = int(order[place])
         source, target = self.pairs.read(index)
         rng = np.random.default_rng([self.seed, 1, number])
-        of_source = _Window.draw(source, self.side, rng)
-        of_target = of_source if self.pairs.aligned else _Window.draw(target, self.side, rng)
+        of_source = _Place.draw(source, self.side, rng)
+        of_target = of_source if self.pairs.aligned else _Place.draw(target, self.side, rng)
         auxiliary, stain = self.pairs.auxiliary(index), self.pairs.stain(index)
         return Crop(
-            of_source.cut(source),
+            of_source.cut(source, self.window),
             of_target.cut(target),
             None if auxiliary is None else torch.from_numpy(of_target.turned(auxiliary)[None].copy()),
             None if stain is None else torch.tensor(stain),
@@ -73,7 +74,7 @@ class Crops(Dataset[Crop]):
 
 
 @final
-class _Window(NamedTuple):
+class _Place(NamedTuple):
     """Where a crop lies, and how it is turned."""
 
     region: Region
@@ -91,8 +92,8 @@ class _Window(NamedTuple):
         y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
         return cls(Region(x, y, side, side), int(rng.integers(4)), bool(rng.integers(2)))
 
-    def cut(self, image: Image) -> Tensor:
-        return torch.from_numpy(planes_from_image(self.turned(image)))
+    def cut(self, image: Image, window: Window | None = None) -> Tensor:
+        return torch.from_numpy(planes_from_image(self.turned(image), window))
 
     def turned(self, image: NDArray[Any]) -> NDArray[Any]:
         crop = np.rot90(image[self.region.slices], self.turns)

@@ -7,7 +7,7 @@ import numpy as np
 from restain.bundle import Card
 from restain.errors import BundleError, DataError
 from restain.geometry import Mpp, Region, Size
-from restain.pixels import Image
+from restain.pixels import Image, Planes, planes_from_image
 from restain.slides import RGB, SlideInfo, SlideReader, read_at, scale_at, size_at
 
 
@@ -34,11 +34,16 @@ class Source:
         check_channels(reader.info, card)
         info = reader.info
         self._reader = reader
+        self._window = card.source.window
         self.info = info
         self.mpp = None if card.mpp is None else working_scale(info, Mpp.square(card.mpp))
         self.is_native = self.mpp is None or self.mpp == info.mpp
         self.size = info.size if self.mpp is None else covering(info, self.mpp)
         self._inside = Region.of(info.size if self.mpp is None else size_at(info, self.mpp))
+
+    def planes(self, region: Region) -> Planes:
+        """Read a rectangle as the network wants it: (C, height, width) in [-1, 1], through the window of the card."""
+        return planes_from_image(self.read(region), self._window)
 
     def read(self, region: Region) -> Image:
         """Read a rectangle; beyond the edges the image is mirrored, which a network minds less than a sudden border.

@@ -31,6 +31,9 @@ class Course(Config):
     """Crops per step and process."""
     crop: int = 128
     """Side of the crops in pixels; the tile used later may be larger."""
+    percentiles: tuple[float, float] | None = None
+    """Percentiles of every source channel over all training images that the network sees as -1 and 1; [0.1, 99.9] suits
+    fluorescence, which leaves most of 16 bits empty. Null for the whole range, which suits colour."""
     rate: float = 2e-4
     """Peak learning rate of AdamW; 1e-4 to 5e-4 suits UNets from 100 M down to 1 M parameters."""
     warm_up: int = 2_000
@@ -68,6 +71,8 @@ class Course(Config):
             or (self.clip is not None and self.clip <= 0)
         ):
             raise ValueError("betas must be in [0, 1), average at least 0, and clip positive or null")
+        if self.percentiles is not None and not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
+            raise ValueError("percentiles must rise within [0, 100]")
         if self.checkpoint_every % self.log_every or self.picture_every % self.log_every:
             raise ValueError("checkpoint_every and picture_every must be multiples of log_every")
         return self
@@ -117,13 +122,17 @@ class TrainConfig(Config):
     """How it will be applied."""
 
     @model_validator(mode="after")
-    def _several_stains(self) -> Self:
+    def _fits(self) -> Self:
         targets = listed(self.target)
         names = tuple(stain.name for stain in targets)
         if isinstance(self.data, UniplexConfig) and names != (given := tuple(self.data.stains)):
             raise ValueError(f"target names {', '.join(names)}, and data.stains {', '.join(given)}")
         if len(targets) > 1 and not isinstance(self.data, UniplexConfig):
             raise ValueError(f"target names {', '.join(names)}, and only data of kind uniplex are of several stains")
+        if any(stain.window for stain in targets):
+            raise ValueError("only the source has a window: what is made fills the range of its type")
+        if self.training.percentiles and self.source.window:
+            raise ValueError("source.window is given, so training.percentiles cannot find another one")
         if len(counts := {len(stain.channels) for stain in targets}) > 1:
             raise ValueError(f"the stains of one model have equally many channels, not {sorted(counts)}")
         return self

@@ -19,7 +19,7 @@ from restain.training.average import WeightAverage
 from restain.training.checkpoint import Training, load_checkpoint, save_checkpoint
 from restain.training.config import Course, TrainConfig
 from restain.training.curves import draw_curves
-from restain.training.images import training_pairs
+from restain.training.images import training_pairs, windowed
 from restain.training.log import RunLog
 from restain.training.preview import MEASURED, held_out_batch, held_out_values, save_samples
 from restain.training.run import claim_folder, new_method, write_card
@@ -64,6 +64,7 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
 
     method = new_method(config).to(accelerator.device)
     train, held_out = training_pairs(config, paired=method.paired)
+    source = windowed(config, train)
     average = WeightAverage(method, course.average)
     optimisers: dict[str, optim.Optimizer] = {
         player: optim.AdamW(parameters, lr=course.rate, betas=course.betas, weight_decay=course.weight_decay)
@@ -72,12 +73,13 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
     training = Training(method, average.state, optimisers)
     seen = load_checkpoint(config.out / "checkpoints", training)
     log = RunLog(config.out, seen=seen) if accelerator.is_main_process else None
-    shown = held_out_batch(Crops(held_out, course.crop, config.seed)).to(accelerator.device)
-    measured = held_out_batch(Crops(held_out, course.crop, config.seed), MEASURED)
+    watched = Crops(held_out, course.crop, config.seed, source.window)
+    shown = held_out_batch(watched).to(accelerator.device)
+    measured = held_out_batch(watched, MEASURED)
 
     step_images = course.batch * accelerator.num_processes
     stream = batches(
-        Crops(train, course.crop, config.seed),
+        Crops(train, course.crop, config.seed, source.window),
         course.batch,
         start=seen,
         rank=accelerator.process_index,
@@ -116,7 +118,7 @@ def fit(config: TrainConfig) -> Iterator[Progress]:
             draw_curves(config.out)
         with average.applied_to(method), _autocast(accelerator, course):
             method.calibrate(measured.to(accelerator.device), _generator(accelerator.device, config.seed))
-            save_bundle(config.out / "bundle", write_card(config, seen), method)
+            save_bundle(config.out / "bundle", write_card(config, source, seen), method)
     accelerator.end_training()
 
 

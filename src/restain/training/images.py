@@ -5,13 +5,17 @@ import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from restain.bundle import listed
-from restain.data import MaskedPairs, Pairs, check_alignment, check_masks, make_pairs, threshold_of
+from restain.bundle import Stain, listed
+from restain.data import MaskedPairs, Pairs, check_alignment, check_masks, make_pairs, source_window, threshold_of
 from restain.errors import AlignmentWarning, DataError, OutputError
 from restain.methods import find_method
 from restain.tissue import PositiveThreshold
 from restain.training.config import TrainConfig
+
+WINDOW = "windows.json"
+"""Low and high of each source channel, in the run's folder."""
 
 MASKS = "masks.json"
 """The threshold of coarse masks and its reason, in the run's folder."""
@@ -47,10 +51,29 @@ def training_pairs(config: TrainConfig, *, paired: bool) -> tuple[Pairs, Pairs]:
         return train, held_out
     threshold = _recorded(config.out / MASKS)
     if threshold is None and (threshold := threshold_of(train, config.masks)) is not None:
-        _record(config.out / MASKS, threshold)
+        _record(config.out / MASKS, asdict(threshold))
     masked = MaskedPairs(train, config.masks, threshold, config.data.mpp)
     check_masks(masked)
     return masked, MaskedPairs(held_out, config.masks, threshold, config.data.mpp)
+
+
+def windowed(config: TrainConfig, train: Pairs) -> Stain:
+    """Return the source with its window, found on the training images where the configuration asks for percentiles.
+
+    Raises:
+        DataError: images of different types.
+        OutputError: the run's folder cannot be written.
+    """
+    source, path = config.source, config.out / WINDOW
+    if config.training.percentiles is None:
+        return source
+    if path.exists():  # so that going on need not read all images
+        found = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        window = source_window(train, config.training.percentiles)
+        found = {"channels": source.channels, "window": window}
+        _record(path, found)
+    return source.model_copy(update={"window": tuple((low, high) for low, high in found["window"])})
 
 
 def check_channels(config: TrainConfig, pairs: Pairs) -> None:
@@ -75,10 +98,10 @@ def _recorded(path: Path) -> PositiveThreshold | None:
     return PositiveThreshold(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
-def _record(path: Path, threshold: PositiveThreshold) -> None:
+def _record(path: Path, found: dict[str, Any]) -> None:
     try:
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        partial.write_text(json.dumps(asdict(threshold), indent=1) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         partial.replace(path)
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error.strerror})", fix="free space there") from error

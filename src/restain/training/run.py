@@ -112,6 +112,11 @@ def _load_parts(config: TrainConfig) -> dict[str, Model]:
     parts = {name: load_bundle(find_bundle(str(path))) for name, path in given.items()}
     for name, part in parts.items():
         card, wanted = part.card, expected[name]
+        if wanted.of != "target" and (config.training.percentiles or card.source.window != config.source.window):
+            raise ConfigError(
+                f"parts.{name} sees the source through the window of its own training",
+                fix=f"set source.window to that of its card ({card.source.window}), and training.percentiles to null",
+            )
         needed = _stains(config.source, config.target, wanted)
         known = _stains(card.source, card.target, Part("both") if wanted.of == "both" else Part("target"))
         if card.method != wanted.method or not needed <= known:
@@ -145,13 +150,13 @@ def _spell(stains: set[tuple[str, tuple[str, ...]]]) -> str:
     return ", ".join(f"{name} ({len(channels)} channels)" for name, channels in sorted(stains))
 
 
-def write_card(config: TrainConfig, images: int) -> Card:
-    """Return the card of the model that training leaves."""
+def write_card(config: TrainConfig, source: Stain, images: int) -> Card:
+    """Return the card of the model that training leaves; the source has its window."""
     made = ", ".join(stain.name for stain in listed(config.target))
     return Card(
         name=config.name,
-        summary=config.summary or f"{config.source.name} to {made} by {config.method.name}",
-        source=config.source,
+        summary=config.summary or f"{source.name} to {made} by {config.method.name}",
+        source=source,
         target=config.target,
         mpp=config.data.mpp,
         tile=config.use.tile,
