@@ -151,7 +151,6 @@ def calibrated(folder):
         source="H&E",
         target="Ki67",
         mpp=0.5,
-        masked=True,
         data="a hundred slides",
         images={"one": "0123456789ab"},
         groups={"one": "patient 7"},

@@ -60,6 +60,23 @@ class ImageRisk:
         first = np.searchsorted(LAMBDAS[self.form], least_lambda(values.interval, values.truth, self.form))
         self._holds += np.bincount(first, values.weight, len(self._holds)).astype(np.int64)
 
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """What was collected, to be kept in a file: (lambdas + 1,), see ``add_counts``."""
+        return self._holds.copy()
+
+    def add_counts(self, counts: NDArray[np.int64]) -> None:
+        """Enter what another of the same form has collected: an image of the same slide, or one from a file."""
+        self._holds += counts
+
+    def at(self, lambda_: float) -> float:
+        """Return the share outside for one of the ``LAMBDAS``, as a calibration names it.
+
+        Raises:
+            DataError: no pixel counted.
+        """
+        return float(self.curve()[np.abs(LAMBDAS[self.form] - lambda_).argmin()])
+
     def curve(self) -> NDArray[np.float64]:
         """Return the share outside for each of the ``LAMBDAS`` of the form.
 

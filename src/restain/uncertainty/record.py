@@ -26,8 +26,6 @@ class CalibrationRecord(Config):
     """The stain that came out."""
     mpp: float | None
     """Scale of the images in micrometres per pixel; None where the model takes pixels as they are."""
-    masked: bool
-    """Whether only tissue counted; glass is easy, and a promise over both is a weaker one over tissue."""
     data: str
     """Where the images are from, for people."""
     images: dict[str, str]

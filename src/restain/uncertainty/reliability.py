@@ -137,8 +137,8 @@ class ReliabilityCurve:
 
     def __init__(self, rule: IntervalRule = IntervalRule(), levels: Sequence[float] = LEVELS) -> None:
         self._rules = [rule.model_copy(update={"level": level}) for level in levels]
-        self._inside = [0] * len(levels)
-        self._total = 0
+        self._counts = np.zeros(len(levels) + 1, np.int64)
+        """Weight inside for each level; the last is that of all values."""
 
     def add(self, samples: Values, truth: Values, mask: Mask | None = None) -> None:
         """Enter an image or a part of it.
@@ -154,8 +154,17 @@ class ReliabilityCurve:
         for place, rule in enumerate(self._rules):
             values = compared(interval_of(samples, rule), truth, mask)
             is_inside = (values.interval.lower <= values.truth) & (values.truth <= values.interval.upper)
-            self._inside[place] += int(values.weight[is_inside].sum())
-        self._total += int(values.weight.sum())
+            self._counts[place] += values.weight[is_inside].sum()
+        self._counts[-1] += values.weight.sum()
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """What was collected, to be kept in a file: (levels + 1,), see ``add_counts``."""
+        return self._counts.copy()
+
+    def add_counts(self, counts: NDArray[np.int64]) -> None:
+        """Enter what another of the same rule and levels has collected."""
+        self._counts += counts
 
     def points(self) -> tuple[ReliabilityPoint, ...]:
         """Return a point per level.
@@ -163,11 +172,11 @@ class ReliabilityCurve:
         Raises:
             DataError: no value was counted.
         """
-        if self._total == 0:
+        *inside, total = (int(count) for count in self._counts)
+        if total == 0:
             raise DataError("no pixel counts, so intervals cannot be judged", fix="check the mask")
         return tuple(
-            ReliabilityPoint(_nominal(rule), inside / self._total)
-            for rule, inside in zip(self._rules, self._inside, strict=True)
+            ReliabilityPoint(_nominal(rule), count / total) for rule, count in zip(self._rules, inside, strict=True)
         )
 
 
