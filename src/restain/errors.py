@@ -21,7 +21,8 @@
     ├── LeakageWarning        what should be apart, training and test images, comes from the same slides
     ├── MaskWarning           masks show nothing, because all are empty or all are full
     ├── MetricWarning         a metric has no value for the images, and was left out
-    └── SmallSampleWarning    there are too few images for what was measured of them
+    ├── SmallSampleWarning    there are too few images for what was measured of them
+    └── UncalibratedWarning   intervals promise nothing, because the model was not calibrated as it is used
 """
 
 from typing import final
@@ -139,3 +140,8 @@ class MetricWarning(RestainWarning):
 @final
 class SmallSampleWarning(RestainWarning):
     """There are too few images for what was measured of them."""
+
+
+@final
+class UncalibratedWarning(RestainWarning):
+    """Intervals promise nothing, because the model was not calibrated as it is used."""
