@@ -2,13 +2,18 @@
 
 Sources: Isola et al., "Image-to-image translation with conditional adversarial networks" (2017), whose numbers are the
 defaults; Liu et al., "BCI: Breast cancer immunohistochemical image generation through pyramid pix2pix" (2022), equation
-3, which is `preset: pyramid_pix2pix`.
+3, which is `preset: pyramid_pix2pix`; Rivenson et al., "Virtual histological staining of unlabelled
+tissue-autofluorescence images via deep learning" (2019), in the form that Sridhar et al. (2023) compare with, which is
+`preset: rivenson`.
 
 Equations, with generator G and discriminator D of pairs::
 
     D minimises  1/2 E -log D(x, y) + 1/2 E -log(1 - D(x, G(x)))
     G minimises  E -log D(x, G(x)) + sum_k lambda_k || g_k(y) - g_k(G(x)) ||_1
                  g_0(y) = y,  g_(k+1)(y) = every second pixel of blur^4 g_k(y)
+
+With `unconditional` and `rotated` (Rivenson), G also minimises lambda_u E -log D_u(G(x)) + lambda_rot E_rot, where D_u
+is a discriminator of targets alone, which learns as D does, and E_rot a distance of ``restain.methods.rotated``.
 
 The norms are means over pixels and channels. pix2pix has lambda = (100,), PyramidPix2Pix (25, 25, 25, 25): the coarser
 the scale, the less it minds a target that is not aligned to the pixel.
@@ -31,8 +36,10 @@ from torch import Tensor, nn
 
 from restain.config import Config
 from restain.diffusion import Noise, Sampling
+from restain.errors import ConfigError
 from restain.methods.base import Batch, Method
 from restain.methods.named_options import under
+from restain.methods.rotated import RotatedConfig, opponent_distance, turned_distance
 from restain.nn import (
     GAUSSIAN_3,
     Objective,
@@ -59,15 +66,31 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "discriminator": {"norm": "batch"},
         "pixel": (25.0, 25.0, 25.0, 25.0),
     },
+    "rivenson": {
+        "generator": {"kind": "unet"},
+        "discriminator": {"norm": "batch"},
+        "unconditional": {"discriminator": {"norm": "batch"}, "weight": 1.0},
+        "rotated": {"reading": "opponent", "weight": 100.0},
+    },
 }
 """Name -> options."""
+
+
+@final
+class UnconditionalConfig(Config):
+    """A second discriminator, which judges the stain without the source."""
+
+    discriminator: PatchDiscriminatorConfig = PatchDiscriminatorConfig(norm="batch")
+    """Its size and shape."""
+    weight: float = 1.0
+    """lambda_u: weight of what it says to the generator; that of the first discriminator is 1."""
 
 
 @final
 class Pix2PixConfig(Config):
     """Options of pix2pix."""
 
-    preset: Literal["pix2pix", "pyramid_pix2pix"] | None = "pix2pix"
+    preset: Literal["pix2pix", "pyramid_pix2pix", "rivenson"] | None = "pix2pix"
     """Named settings under those given explicitly; null leaves the defaults of the options below."""
     generator: Annotated[UNetGeneratorConfig | ResNetGeneratorConfig, Field(discriminator="kind")] = (
         UNetGeneratorConfig()
@@ -82,6 +105,10 @@ class Pix2PixConfig(Config):
     averages over training, which make tiles of a slide agree but fail on images of another look."""
     pixel: tuple[float, ...] = Field(default=(100.0,), min_length=1)
     """lambda_k: weight of the L1 distance at each scale, the finest first."""
+    unconditional: UnconditionalConfig | None = None
+    """A second discriminator, of the stain alone; null in the papers of both other presets."""
+    rotated: RotatedConfig | None = None
+    """A second distance of pixels, after a rotation; null in the papers of both other presets."""
 
     @model_validator(mode="before")
     @classmethod
@@ -114,10 +141,18 @@ class Pix2Pix(Method):
   author    = {Liu, Shengjie and Zhu, Chuang and Xu, Feng and Jia, Xinyu and Shi, Zhongyue and Jin, Mulan},
   booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition Workshops},
   year      = {2022}
+}
+@article{rivenson2019virtual,
+  title   = {Virtual Histological Staining of Unlabelled Tissue-Autofluorescence Images via Deep Learning},
+  author  = {Rivenson, Yair and Wang, Hongda and Wei, Zhensong and de Haan, Kevin and Zhang, Yibo and Wu, Yichen and
+             Gunaydin, Harun and Zuckerman, Jonathan E. and Chong, Thomas and Sisk, Anthony E. and
+             Westbrook, Lindsey M. and Wallace, W. Dean and Ozcan, Aydogan},
+  journal = {Nature Biomedical Engineering},
+  year    = {2019}
 }"""
     samples: ClassVar[bool] = False
     paired: ClassVar[bool] = True
-    scaffold = ("discriminator",)
+    scaffold = ("discriminator", "unconditional")
     config: Pix2PixConfig
 
     def __init__(self, config: Pix2PixConfig, *, source_channels: int, target_channels: int) -> None:
@@ -128,27 +163,57 @@ class Pix2Pix(Method):
             else ResNetGenerator(config.generator, source_channels, target_channels)
         )
         self.discriminator = PatchDiscriminator(config.discriminator, source_channels + target_channels)
+        self.unconditional: PatchDiscriminator | None = (
+            None
+            if config.unconditional is None
+            else PatchDiscriminator(config.unconditional.discriminator, target_channels)
+        )
+        if config.rotated is not None and config.rotated.reading == "opponent" and target_channels != 3:
+            raise ConfigError(
+                f"colour axes are rotated of 3 channels, and the target has {target_channels}",
+                fix="set rotated.reading to turns, or rotated to null",
+            )
         self.multiple = self.network.multiple
 
     def players(self) -> dict[str, list[nn.Parameter]]:
-        """Return the discriminator's parameters, then the generator's."""
+        """Return the parameters of the discriminator (of both, if there are two), then the generator's."""
+        judges = [judge for judge in (self.discriminator, self.unconditional) if judge is not None]
         return {
-            "discriminator": list(self.discriminator.parameters()),
+            "discriminator": [parameter for judge in judges for parameter in judge.parameters()],
             "generator": list(self.network.parameters()),
         }
 
     def losses(self, player: str, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return what the discriminator, or the generator, minimises; dropout follows torch's global generator."""
-        objective = self.config.objective
+        config = self.config
         if player == "discriminator":
             with torch.no_grad():
                 made = self.network(batch.source)
             real, fake = self._scores(batch.source, batch.target), self._scores(batch.source, made)
-            return {"adversarial": discriminator_loss(real, fake, objective)}
+            losses = {"adversarial": discriminator_loss(real, fake, config.objective)}
+            if self.unconditional is not None:
+                real, fake = self.unconditional(batch.target), self.unconditional(made)
+                losses["unconditional"] = discriminator_loss(real, fake, config.objective)
+            return losses
         made = self.network(batch.source)
+        difference = made.float() - batch.target
         with frozen(self.discriminator):
-            adversarial = generator_loss(self._scores(batch.source, made), objective)
-        return {"adversarial": adversarial, "pixel": self.pixel_distance(made.float() - batch.target)}
+            losses = {
+                "adversarial": generator_loss(self._scores(batch.source, made), config.objective),
+                "pixel": self.pixel_distance(difference),
+            }
+        if self.unconditional is not None and config.unconditional is not None:
+            with frozen(self.unconditional):
+                judged = generator_loss(self.unconditional(made), config.objective)
+            losses["unconditional"] = config.unconditional.weight * judged
+        if config.rotated is not None:
+            apart = (
+                opponent_distance(difference)
+                if config.rotated.reading == "opponent"
+                else turned_distance(self.network, batch.source, made, generator)
+            )
+            losses["rotated"] = config.rotated.weight * apart
+        return losses
 
     def pixel_distance(self, difference: Tensor) -> Tensor:
         """Return sum_k lambda_k || g_k(difference) ||_1, a scalar; blurring is linear, so the difference is enough.
