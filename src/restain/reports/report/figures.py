@@ -1,0 +1,176 @@
+"""The figures of a report: from numbers to drawings."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from restain.reports.report.agreement import Agreement
+from restain.reports.report.books import CHANNELS, EDGES, Density
+from restain.reports.report.theme import FAINT, INK, MUTED, REAL, THIRD, VIRTUAL, Drawn, finish, panels, styled
+from restain.uncertainty import ReliabilityPoint, ReliabilitySummary
+
+Curves = Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]
+"""Of every kind of value its lines by name: (images seen, value) each."""
+
+COARSER = 5
+"""Bins of ``EDGES`` drawn as one: grey levels are whole numbers, and finer bins would show their comb."""
+
+TAIL = 0.002
+"""Share of values that may lie beyond either end of a histogram."""
+
+
+def draw_densities(densities: Sequence[Density]) -> Drawn:
+    """Draw the distribution of optical densities, virtual against real, one panel each."""
+    middles = (EDGES[:-1] + EDGES[1:]) / 2
+    middles = middles.reshape(-1, COARSER).mean(axis=1)
+    with styled():
+        figure, axes = panels(len(densities), width=2.4, height=2.3)
+        for axis, density in zip(axes, densities, strict=True):
+            share = density.counts.reshape(2, -1, COARSER).sum(axis=2) / density.counts.sum(axis=1, keepdims=True)
+            per_unit = share / (COARSER * (EDGES[1] - EDGES[0]))
+            axis.fill_between(middles, per_unit[1], step="mid", color=REAL, alpha=0.18, linewidth=0)
+            axis.step(middles, per_unit[1], where="mid", color=REAL, label="real")
+            axis.step(middles, per_unit[0], where="mid", color=VIRTUAL, label="virtual")
+            below = np.cumsum(share, axis=1)
+            first = min(np.searchsorted(side, TAIL) for side in below)
+            last = max(np.searchsorted(side, 1 - TAIL) for side in below)
+            axis.set(
+                title=density.name,
+                xlabel="optical density" if density.name in CHANNELS else "amount, optical density",
+                xlim=(middles[max(first - 1, 0)], middles[min(last + 1, len(middles) - 1)]),
+                ylim=(0, None),
+                yticks=[],
+            )
+            axis.spines["left"].set_visible(False)
+        axes[0].legend()
+        names = ", ".join(density.name for density in densities)
+        return finish(figure, f"Histograms of optical density of virtual and real images: {names}")
+
+
+def draw_agreement(agreement: Agreement, unit: str) -> Drawn:
+    """Draw a Bland-Altman plot: the difference over the mean of virtual and real, with bias and limits."""
+    virtual, real = (np.array(side) for side in zip(*agreement.pairs, strict=True))
+    with styled():
+        figure, (axis, scatter) = panels(2, width=3.6, height=2.8)
+        axis.axhline(0, color=FAINT, linewidth=1)
+        axis.scatter((virtual + real) / 2, virtual - real, s=12, color=VIRTUAL, alpha=0.7, linewidths=0)
+        levels = (("bias", agreement.bias, "-"), ("", agreement.low, "--"), ("", agreement.high, "--"))
+        for name, level, line in levels:
+            axis.axhline(level, color=REAL, linestyle=line, linewidth=1.2)
+            axis.annotate(
+                f"{name} {level:+.2f}".strip(),
+                (1, level),
+                xycoords=("axes fraction", "data"),
+                xytext=(-2, 3),
+                textcoords="offset points",
+                ha="right",
+                color=REAL,
+                fontsize=8,
+            )
+        axis.set(title="Bland-Altman", xlabel=f"mean of virtual and real, {unit}", ylabel=f"virtual - real, {unit}")
+        top = max(virtual.max(), real.max(), 1e-9) * 1.05
+        scatter.plot([0, top], [0, top], color=FAINT, linewidth=1)
+        scatter.scatter(real, virtual, s=12, color=VIRTUAL, alpha=0.7, linewidths=0)
+        scatter.set(title="Image by image", xlabel=f"real, {unit}", ylabel=f"virtual, {unit}", aspect="equal")
+        return finish(
+            figure,
+            f"Bland-Altman plot of {len(virtual)} images: bias {agreement.bias:.3g}, 95 % limits of agreement "
+            f"{agreement.low:.3g} to {agreement.high:.3g} {unit}",
+        )
+
+
+def draw_reliability(curves: dict[str, Sequence[ReliabilityPoint]]) -> Drawn:
+    """Draw reliability curves: of intervals of several levels, the share of the truth inside."""
+    with styled():
+        figure, (axis,) = panels(1, width=3.4, height=3.2)
+        axis.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
+        for (name, points), colour in zip(curves.items(), (VIRTUAL, THIRD, REAL), strict=False):
+            axis.plot(
+                [point.nominal for point in points],
+                [point.empirical for point in points],
+                marker="o",
+                markersize=3.5,
+                color=colour,
+                label=name,
+            )
+        axis.set(
+            title="Reliability",
+            xlabel="level asked for",
+            ylabel="share inside",
+            xlim=(0, 1),
+            ylim=(0, 1),
+            aspect="equal",
+        )
+        if len(curves) > 1:
+            axis.legend()
+        return finish(figure, "Reliability curve: the share of the truth inside intervals of several levels")
+
+
+def draw_risk(found: ReliabilitySummary, alpha: float | None) -> Drawn:
+    """Draw the share outside by quarters of width, narrow intervals first."""
+    with styled():
+        figure, (axis,) = panels(1, width=3.4, height=2.6)
+        axis.bar(range(4), [100 * risk for risk in found.risk_by_width], color=VIRTUAL, width=0.62)
+        if alpha is not None:
+            axis.axhline(100 * alpha, color=REAL, linestyle="--", linewidth=1.2)
+            axis.annotate(
+                "promised on average", (1, 100 * alpha), xycoords=("axes fraction", "data"), xytext=(0, 3),
+                textcoords="offset points", ha="right", color=REAL, fontsize=8,
+            )  # fmt: skip
+        axis.set_xticks(range(4), ["narrowest", "second", "third", "widest"])
+        axis.set(title="Outside, by width of the interval", ylabel="% of values")
+        return finish(figure, "Share of values outside their interval, by quarters of its width")
+
+
+def draw_curves(curves: Curves) -> list[Drawn]:
+    """Draw the log of a run, two panels per figure: of every kind of value its lines over the images seen."""
+    drawn, names = [], list(curves)
+    for first in range(0, len(names), 2):
+        shown = names[first : first + 2]
+        with styled():
+            figure, axes = panels(2, width=3.9, height=2.7)
+            for axis, name in zip(axes, shown, strict=False):
+                _draw_lines(axis, name, curves[name])
+            for axis in axes[len(shown) :]:
+                axis.set_axis_off()
+            drawn.append(finish(figure, f"Over the images seen in training: {', '.join(shown)}"))
+    return drawn
+
+
+def _draw_lines(axis: Axes, name: str, lines: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+    colours = (VIRTUAL, REAL, THIRD, INK, MUTED)
+    for number, (line, points) in enumerate(lines.items()):
+        x, y = zip(*points, strict=True)
+        style = ("-", "--", ":")[number // len(colours) % 3]
+        marker = "o" if len(points) < 20 else None
+        axis.plot(x, y, style, color=colours[number % len(colours)], marker=marker, markersize=3, label=line)
+    values = np.array([value for points in lines.values() for _, value in points])
+    if (values > 0).all() and np.isfinite(values).all() and values.max() > 30 * values.min():
+        axis.set_yscale("log")
+    axis.set(title=name, xlabel="images seen")
+    axis.legend(fontsize=7.5)
+
+
+def log_curves(entries: Sequence[Mapping[str, float]]) -> Curves:
+    """Return the lines of a log by kind of value: losses of training and of held-out images share a panel.
+
+    The log may hold one line only, or values that came later; what is told by a point of another variable
+    (``information.t=0100``) is a line like all others.
+    """
+    curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for entry in entries:
+        for name, value in entry.items():
+            if name not in ("images", "images_per_second"):
+                kind = name.partition(".t=")[0].rsplit(".", 1)[-1]
+                curves.setdefault(kind, {}).setdefault(name, []).append((entry["images"], value))
+    order = sorted(curves, key=lambda kind: (kind == "rate", list(curves).index(kind)))
+    return {kind: curves[kind] for kind in order}
+
+
+def rises(points: Sequence[tuple[float, float]]) -> bool:
+    """Return whether a held-out loss rose by more than a tenth of its least value after it."""
+    values = [value for _, value in points]
+    least = min(values)
+    return any(a != b for a, b in pairwise(values)) and values[-1] > least + 0.1 * abs(least)

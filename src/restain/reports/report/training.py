@@ -1,0 +1,135 @@
+"""The report of a training run."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+
+from restain.bundle import CARD, Card, load_card
+from restain.config import dump_config, load_config
+from restain.reports.report.content import (
+    Block,
+    Code,
+    Facts,
+    Figure,
+    Report,
+    Section,
+    Strip,
+    Table,
+    Text,
+    number,
+)
+from restain.reports.report.figures import draw_curves, log_curves, rises
+from restain.reports.report.pictures import png_of
+from restain.training.config import TrainConfig
+from restain.training.folder import RESOLVED
+from restain.training.log import read_log
+
+STEPS = 3
+"""Sample pictures that are shown: of the beginning, the middle and the end."""
+
+PAGE = 640
+"""Longest edge of a sample picture in the page."""
+
+Log = Sequence[dict[str, float]]
+
+
+def report_run(folder: Path) -> Report:
+    """Return the report of a training run, finished or not.
+
+    Raises:
+        ConfigError: its configuration or card is of another version.
+    """
+    config = load_config(TrainConfig, folder / RESOLVED)
+    entries = read_log(folder)
+    card = load_card(folder / "bundle") if (folder / "bundle" / CARD).is_file() else None
+    seen = int(entries[-1]["images"]) if entries else 0
+    sections = [
+        Section("Curves", list(_curves(entries))),
+        Section("Samples", list(_samples(folder))),
+        Section("Model", list(_model(config, card, folder))),
+        Section("Provenance", list(_provenance(config, card, folder))),
+    ]
+    return Report(
+        config.name,
+        f"Training of {config.method.name}: {seen} of {config.training.images} images seen.",
+        list(_doubts(config, entries, card)),
+        [section for section in sections if section.blocks],
+    )
+
+
+def _doubts(config: TrainConfig, entries: Log, card: Card | None) -> Iterator[str]:
+    seen = entries[-1]["images"] if entries else 0
+    if seen < config.training.images or card is None:
+        yield (
+            f"The training is not finished: {seen:.0f} of {config.training.images} images were seen"
+            f"{'' if card else ', and there is no bundle yet'}. The command below goes on."
+        )
+    for lines in log_curves(entries).values():
+        for name, points in lines.items():
+            if name.startswith("held_out.") and rises(points):
+                least, last = min(value for _, value in points), points[-1][1]
+                yield (
+                    f"{name} rose from {least:.4g} to {last:.4g} towards the end: the model may have learned its "
+                    "training images by heart."
+                )
+    if any(not math.isfinite(value) for entry in entries for value in entry.values()):
+        yield "The log holds values that are not finite, so the training went astray."
+    if card is not None and not card.metrics:
+        yield "Nothing was measured of the finished model: stain test images, and run `restain evaluate`."
+
+
+def _curves(entries: Log) -> Iterator[Block]:
+    for place, drawn in enumerate(draw_curves(log_curves(entries)), start=1):
+        yield Figure(f"curves-{place}", drawn, drawn.alt + ".")
+
+
+def _samples(folder: Path) -> Iterator[Block]:
+    paths = sorted((folder / "samples").glob("*.png"))
+    chosen = sorted({round(place) for place in np.linspace(0, len(paths) - 1, STEPS)}) if paths else []
+    if chosen:
+        yield Text("Held-out images, one per row: source, virtual, real.")
+    for path in (paths[place] for place in chosen):
+        with Pillow.open(path) as picture:
+            full = np.asarray(picture.convert("RGB"))
+            picture.thumbnail((PAGE, PAGE), Pillow.Resampling.BOX)
+            small = np.asarray(picture.convert("RGB"))
+        title = f"after {int(path.stem)} images"
+        yield Strip(f"samples-{int(path.stem)}", "", "", [(title, png_of(small))], png_of(full))
+
+
+def _model(config: TrainConfig, card: Card | None, folder: Path) -> Iterator[Block]:
+    if card is None:
+        return
+    scale = "not stated" if card.mpp is None else f"{card.mpp:g} µm per pixel"
+    calibrated = card.calibration
+    yield Facts(
+        [
+            ("what it does", card.summary),
+            ("takes", f"{card.source.name} ({', '.join(card.source.channels)})"),
+            ("makes", f"{card.made} ({', '.join(card.channels_out)})"),
+            ("scale", scale),
+            ("tiles", f"{card.tile} px, halo {card.halo} px"),
+            ("method", card.method),
+            ("sampling", f"{card.sampling.sampler}, {card.sampling.steps} steps"),
+            ("calibration", "none" if calibrated is None else f"of {calibrated.calibration.n}, {calibrated.data}"),
+            ("licence", card.licence),
+            ("bundle", str(folder / "bundle")),
+        ]
+    )
+    if card.metrics:
+        yield Table(
+            ["measured on held-out images", "value"],
+            [(name, "", [number(value)]) for name, value in card.metrics.items()],
+        )
+
+
+def _provenance(config: TrainConfig, card: Card | None, folder: Path) -> Iterator[Block]:
+    yield Text("The same model again, or the rest of the training:")
+    yield Code(f"restain train {folder / RESOLVED}")
+    if card is not None:
+        files = [(f"SHA-256 of {name}", digest) for name, digest in card.files.items()]
+        yield Facts([("made by", f"restain {card.restain}"), *files])
+    yield Code(dump_config(config), "the whole configuration")
