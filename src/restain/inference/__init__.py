@@ -7,9 +7,11 @@ from restain.inference.model import load_model
 from restain.inference.options import StainOptions
 from restain.inference.plan import Cost, Forecast, forecast
 from restain.inference.progress import Progress
-from restain.inference.run import outputs_of, run
+from restain.inference.run import outputs_of, run, summaries_of
 from restain.inference.slide import stain_slide
 from restain.inference.stainer import Stainer
+from restain.inference.uncertainty import Uncertainty, UncertaintyOptions
+from restain.inference.uncertainty_summary import UncertaintySummary
 
 __all__ = [
     "Cost",
@@ -17,6 +19,9 @@ __all__ = [
     "Progress",
     "StainOptions",
     "Stainer",
+    "Uncertainty",
+    "UncertaintyOptions",
+    "UncertaintySummary",
     "draw_image",
     "forecast",
     "load_model",
@@ -26,4 +31,5 @@ __all__ = [
     "stain",
     "stain_samples",
     "stain_slide",
+    "summaries_of",
 ]

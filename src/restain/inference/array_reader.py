@@ -5,6 +5,7 @@ from typing import final
 
 import numpy as np
 
+from restain.bundle import Card
 from restain.errors import DataError
 from restain.geometry import Mpp, Region, Size
 from restain.pixels import Image
@@ -46,3 +47,15 @@ class ArrayReader(SlideReader):
 
     def close(self) -> None:
         """Do nothing: the array is the caller's."""
+
+
+def reader_of(image: Image, card: Card, mpp: Mpp | None) -> ArrayReader:
+    """Return an array as a slide whose channels are those a model takes, where they are as many.
+
+    Raises:
+        DataError: an image of another shape or type.
+    """
+    takes = card.source.channels
+    count = image.shape[-1] if image.ndim else 0
+    names = takes if count == len(takes) else tuple(f"channel {k}" for k in range(count))
+    return ArrayReader(image, names, mpp)

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from restain.bundle import Model
 from restain.errors import ConfigError
 from restain.geometry import Mpp, Region
-from restain.inference.array_reader import ArrayReader
+from restain.inference.array_reader import ArrayReader, reader_of
 from restain.inference.engine import Pixels, draw_tiles, plan_tiles
-from restain.inference.image import reader_of
 from restain.inference.options import StainOptions
 from restain.inference.source import Source
 from restain.inference.stainer import Stainer

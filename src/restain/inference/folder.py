@@ -10,14 +10,18 @@ from PIL import UnidentifiedImageError
 from restain.errors import DataError, InputError, OutputError, RestainError, RestainWarning
 from restain.geometry import Mpp
 from restain.inference.image import stain_picture
-from restain.inference.output import check_distinct, folders_of
+from restain.inference.output import check_distinct
+from restain.inference.products import folders_for, products_of
 from restain.inference.progress import Progress
-from restain.inference.provenance import provenance
 from restain.inference.stainer import Stainer
+from restain.inference.uncertainty import Uncertainty, notes_of
+from restain.inference.uncertainty_summary import write_folder_summaries
 from restain.slides import images_in
 
 
-def run_folder(folder: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Iterator[Progress]:
+def run_folder(
+    folder: Path, stainer: Stainer, out: Path, mpp: Mpp | None, uncertainty: Uncertainty | None = None
+) -> Iterator[Progress]:
     """Stain every image of a folder; those already there, made from the same files in the same way, stay.
 
     An image that cannot be stained does not stop the others.
@@ -26,13 +30,17 @@ def run_folder(folder: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> It
         DataError: no images, two of one name, or, at the end, some that could not be stained.
         OutputError: a place that cannot be written, or that holds images made by something else.
     """
-    places = folders_of(out, stainer.model.card)
+    card = stainer.model.card
+    products = products_of(card) if uncertainty is None else uncertainty.products
+    places = folders_for(out, card, products)
     for place in places:
         check_distinct(folder, place)
     jobs = jobs_of(folder, places)
     refuse_foreign(jobs)
-    finished = {path for path, outs in jobs.items() if is_finished(outs, provenance(path, stainer))}
-    others = sum(is_stale(outs, provenance(path, stainer)) for path, outs in jobs.items() if path not in finished)
+    finished = {path for path, outs in jobs.items() if is_finished(outs, notes_of(path, stainer, uncertainty))}
+    others = sum(
+        is_stale(outs, notes_of(path, stainer, uncertainty)) for path, outs in jobs.items() if path not in finished
+    )
     if others:
         warnings.warn(
             f"{others} images in {out} were made in another way or from other files; they are made anew.",
@@ -45,11 +53,14 @@ def run_folder(folder: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> It
         if path in finished:
             continue
         try:
-            for _ in stain_picture(path, stainer, outs, mpp):
+            for _ in stain_picture(path, stainer, outs, mpp, uncertainty):
                 pass
         except InputError as error:
             failures[path] = error
     yield Progress("staining", len(jobs), len(jobs))
+    if uncertainty is not None:
+        done = {path: outs for path, outs in jobs.items() if path not in failures}
+        write_folder_summaries(folder, mpp, stainer, uncertainty, done)
     if failures:
         first = next(iter(failures.values()))
         rest = "all others are done" if len(failures) < len(jobs) else "none is done"
@@ -80,14 +91,14 @@ def refuse_foreign(jobs: Mapping[Path, Sequence[Path]]) -> None:
             raise OutputError(f"{made} was not made by restain and would be replaced", fix="choose another folder")
 
 
-def is_finished(outs: Sequence[Path], note: Mapping[str, str]) -> bool:
+def is_finished(outs: Sequence[Path], notes: Sequence[Mapping[str, str]]) -> bool:
     """Whether the results of an image are all there and were made from the same file in the same way."""
-    return all(_is_made(out, note) for out in outs)
+    return all(map(_is_made, outs, notes))
 
 
-def is_stale(outs: Sequence[Path], note: Mapping[str, str]) -> bool:
+def is_stale(outs: Sequence[Path], notes: Sequence[Mapping[str, str]]) -> bool:
     """Whether one of the results of an image was made from another file or in another way."""
-    return any(out.exists() and not _is_made(out, note) for out in outs)
+    return any(out.exists() and not _is_made(out, note) for out, note in zip(outs, notes, strict=True))
 
 
 def _is_made(out: Path, note: Mapping[str, str]) -> bool:

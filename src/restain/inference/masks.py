@@ -75,7 +75,7 @@ def mask_folder(
     for number, (path, (made,)) in enumerate(jobs.items()):
         yield Progress("masking", number, len(jobs))
         note = _note(path, steps, mpp, threshold if shared is None else f"{shared.density:.6f}")
-        if is_finished([made], note):
+        if is_finished([made], [note]):
             with open_slide(made) as reader:
                 shares.append(float((reader.read(Region.of(reader.info.size)) > 0).mean()))
             continue

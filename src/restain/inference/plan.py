@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -16,12 +16,12 @@ from restain.geometry import Mpp, Point
 from restain.inference.engine import count_tissue, plan_tiles
 from restain.inference.folder import is_finished, jobs_of
 from restain.inference.image import check_picture
-from restain.inference.output import files_of, folders_of
-from restain.inference.provenance import provenance
+from restain.inference.products import Product, files_for, folders_for, products_of
 from restain.inference.run import Kind, kind_of
 from restain.inference.slide import plan_slide
 from restain.inference.source import Source
 from restain.inference.stainer import Stainer
+from restain.inference.uncertainty import Uncertainty, notes_of
 from restain.slides import open_slide
 from restain.tissue import TilePlan
 
@@ -41,7 +41,7 @@ class Cost:
     """What one tile costs.
 
     Args:
-        seconds: per tile, in batches of the size asked for.
+        seconds: per tile, in batches of the size asked for; all samples of it.
         memory: of the process at its peak so far, in bytes.
         device_memory: of the GPU at its peak, in bytes; 0 on a CPU.
     """
@@ -81,7 +81,9 @@ class Forecast:
         return self.cost.memory + CACHES + self.buffers
 
 
-def forecast(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Forecast:
+def forecast(
+    path: Path, stainer: Stainer, out: Path, mpp: Mpp | None, uncertainty: Uncertainty | None = None
+) -> Forecast:
     """Plan a call without making anything.
 
     Args:
@@ -89,30 +91,37 @@ def forecast(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Foreca
         stainer: the model, ready to run.
         out: the output, which decides what is made; see ``kind_of``.
         mpp: the scale of the input, where files do not tell it or are wrong.
+        uncertainty: what is told of how sure the model is, beside the stain; None for nothing.
 
     Raises:
         RestainError: whatever the call itself would find wrong before it starts.
     """
+    card = stainer.model.card
+    products = products_of(card) if uncertainty is None else uncertainty.products
+    samples = 1 if uncertainty is None else uncertainty.samples
     match kind_of(path, out):
         case Kind.SLIDE:
             subject, plan = _plan_slide(path, stainer, mpp)
-            strip = plan.halo * plan.size.width * len(stainer.model.card.channels_out) * 4
-            return Forecast(subject, len(plan), count_tissue(plan), strip, try_batch(stainer, plan.side))
+            strips = samples * plan.halo * plan.size.width * len(card.channels_out) * 4
+            held = strips + _drawn(plan.side, stainer, samples)
+            return Forecast(subject, len(plan), count_tissue(plan), held, try_batch(stainer, plan.side, samples))
         case Kind.IMAGE:
-            subject, plan = _plan_image(path, stainer, files_of(out, stainer.model.card), mpp)
-            return Forecast(subject, len(plan), len(plan), _held(plan, stainer), try_batch(stainer, plan.side))
+            subject, plan = _plan_image(path, stainer, files_for(out, card, products), mpp)
+            held = _held(plan, stainer, products) + _drawn(plan.side, stainer, samples)
+            return Forecast(subject, len(plan), len(plan), held, try_batch(stainer, plan.side, samples))
         case Kind.FOLDER:
-            jobs = jobs_of(path, folders_of(out, stainer.model.card))
-            waiting = {p: outs for p, outs in jobs.items() if not is_finished(outs, provenance(p, stainer))}
+            jobs = jobs_of(path, folders_for(out, card, products))
+            waiting = {p: outs for p, outs in jobs.items() if not is_finished(outs, notes_of(p, stainer, uncertainty))}
             plans = list(_plan_folder(waiting, stainer, mpp))
             tiles = sum(map(len, plans))
             subject = f"{len(jobs)} images, {len(jobs) - len(waiting)} of them done, {len(plans)} to be stained"
-            held = max((_held(plan, stainer) for plan in plans), default=0)
-            side = max((plan.side for plan in plans), default=stainer.model.card.tile)
-            return Forecast(subject, tiles, tiles, held, try_batch(stainer, side))
+            side = max((plan.side for plan in plans), default=card.tile)
+            held = max((_held(plan, stainer, products) for plan in plans), default=0)
+            held += _drawn(side, stainer, samples)
+            return Forecast(subject, tiles, tiles, held, try_batch(stainer, side, samples))
 
 
-def try_batch(stainer: Stainer, side: int) -> Cost:
+def try_batch(stainer: Stainer, side: int, samples: int = 1) -> Cost:
     """Run the model on one batch of noise in tiles of a side, after a warm-up, and measure what it takes."""
     rng = np.random.default_rng(0)
     shape = (len(stainer.model.card.source.channels), side, side)
@@ -120,16 +129,25 @@ def try_batch(stainer: Stainer, side: int) -> Cost:
     at = [Point(side * k, 0) for k in range(stainer.batch)]
     steps = 1 if stainer.sampling is None else min(TRIED_STEPS, stainer.sampling.steps)
     trial = stainer if stainer.sampling is None else stainer.with_steps(steps)
-    trial(tiles, at)
-    start, batches = time.perf_counter(), 0
-    while not batches or time.perf_counter() - start < TRIED_SECONDS:
-        trial(tiles, at)
-        batches += 1
-    seconds = (time.perf_counter() - start) / (batches * len(tiles))
+    seconds = _time(lambda: trial(tiles, at)) / len(tiles)
+    if samples > 1:
+        tried = range(1, 1 + min(samples - 1, stainer.samples_at_once))
+        more = _time(lambda: list(trial.draw_more(tiles[0], at[0], tried))) / len(tried)
+        seconds += (samples - 1) * more
     if stainer.sampling is not None:
         seconds *= stainer.sampling.steps / steps
     device_memory = torch.cuda.max_memory_allocated() if stainer.device.type == "cuda" else 0
     return Cost(seconds, peak_memory(), device_memory)
+
+
+def _time(work: Callable[[], object]) -> float:
+    """Return the seconds that some work takes, after a warm-up."""
+    work()
+    start, times = time.perf_counter(), 0
+    while not times or time.perf_counter() - start < TRIED_SECONDS:
+        work()
+        times += 1
+    return (time.perf_counter() - start) / times
 
 
 def peak_memory() -> int:
@@ -167,6 +185,12 @@ def _describe(source: Source, kind: str) -> str:
     return f"{kind}, {info.size} px, {own}; the model sees {source.size} px, {source.mpp}"
 
 
-def _held(plan: TilePlan, stainer: Stainer) -> int:
-    card = stainer.model.card
-    return plan.size.area * (len(card.source.channels) + 2 * len(card.channels_out))
+def _held(plan: TilePlan, stainer: Stainer, products: Sequence[Product]) -> int:
+    """Return the bytes of a picture: what goes in, what comes out, and that once more while it is saved."""
+    made = sum(len(product.channels) for product in products)
+    return plan.size.area * (len(stainer.model.card.source.channels) + 2 * made)
+
+
+def _drawn(side: int, stainer: Stainer, samples: int) -> int:
+    """Return the bytes of several samples of one tile: drawn, waiting and blended."""
+    return 0 if samples == 1 else 3 * samples * side**2 * len(stainer.model.card.channels_out) * 4

@@ -11,9 +11,12 @@ from restain.geometry import Mpp
 from restain.inference.folder import run_folder
 from restain.inference.image import run_image
 from restain.inference.output import files_of, folders_of
+from restain.inference.products import files_for, folders_for
 from restain.inference.progress import Progress
 from restain.inference.slide import run_slide
 from restain.inference.stainer import Stainer
+from restain.inference.uncertainty import Uncertainty
+from restain.inference.uncertainty_summary import summary_files
 
 
 @final
@@ -67,7 +70,19 @@ def outputs_of(path: Path, out: Path, card: Card) -> tuple[Path, ...]:
     return (folders_of if kind_of(path, out) is Kind.FOLDER else files_of)(out, card)
 
 
-def run(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Iterator[Progress]:
+def summaries_of(path: Path, out: Path, card: Card, uncertainty: Uncertainty) -> list[Path]:
+    """Return the file that says how sure each stain is, in the order of the stains.
+
+    Raises:
+        RestainError: as ``outputs_of``.
+    """
+    place = folders_for if kind_of(path, out) is Kind.FOLDER else files_for
+    return summary_files(place(out, card, uncertainty.products), uncertainty.products)
+
+
+def run(
+    path: Path, stainer: Stainer, out: Path, mpp: Mpp | None, uncertainty: Uncertainty | None = None
+) -> Iterator[Progress]:
     """Stain a picture, a folder of pictures or a slide, and tell how far it is.
 
     Args:
@@ -75,6 +90,7 @@ def run(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Iterator[Pr
         stainer: the model, ready to run.
         out: the output; see ``kind_of`` and ``outputs_of``.
         mpp: the scale of the input, where files do not tell it or are wrong.
+        uncertainty: what is told of how sure the model is, beside the stain; None for nothing.
     """
     work = {Kind.IMAGE: run_image, Kind.FOLDER: run_folder, Kind.SLIDE: run_slide}[kind_of(path, out)]
-    return work(path, stainer, out, mpp)
+    return work(path, stainer, out, mpp, uncertainty)

@@ -6,42 +6,42 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import final
 
 from restain.bundle import Model
 from restain.errors import RestainWarning
 from restain.geometry import Mpp, Region
-from restain.inference.engine import count_tissue, plan_tiles, stain_tiles
+from restain.inference.engine import count_tissue, plan_tiles
 from restain.inference.options import StainOptions
-from restain.inference.output import check_output, files_of
+from restain.inference.output import check_output
+from restain.inference.products import files_for, products_of
 from restain.inference.progress import Progress
 from restain.inference.provenance import provenance
 from restain.inference.source import Source
 from restain.inference.stainer import Stainer
-from restain.slides import SlideReader, SlideWriter, create_slide, create_slides, open_slide, overview, read_at
+from restain.inference.tissue import tissue_to_stain
+from restain.inference.uncertainty import Uncertainty, UncertaintyOptions, finished_tiles
+from restain.inference.uncertainty_summary import write_summaries, write_text
+from restain.slides import SlideReader, SlideWriter, create_slide, create_slides, open_slide, read_at
 from restain.slides.failures import writing
-from restain.tissue import TilePlan, tissue_mask
-
-OVERVIEW_MPP = 10.0
-"""Scale of the picture in which tissue is looked for: a cell per pixel."""
-
-OVERVIEW_SIDE = 2048
-"""Its longest edge, which bounds its memory at 200 MB, before the model needs any; slides of 20 mm or less fit."""
-
-SMALLEST_OVERVIEW = 100
-"""Slides shorter than a millimetre are stained wholly: there is little to save, and too little to tell glass by."""
-
-UNKNOWN_MPP = 0.5
-"""Scale assumed for the overview alone where nobody knows it: that of a 20x scan."""
+from restain.slides.spool import is_unfinished
+from restain.tissue import TilePlan
 
 
 def stain_slide(
-    path: Path | str, model: Model, out: Path | str, *, mpp: Mpp | None = None, options: StainOptions = StainOptions()
+    path: Path | str,
+    model: Model,
+    out: Path | str,
+    *,
+    mpp: Mpp | None = None,
+    options: StainOptions = StainOptions(),
+    uncertainty: UncertaintyOptions | None = None,
 ) -> None:
     """Stain a slide into a pyramidal OME-TIFF of the same extent and scale, or one per stain of a model of several.
 
     A call that was killed goes on where it was when it is made again with the same arguments. Nothing stands under the
     final name before it is whole. Memory does not depend on the extent of the slide, but for a strip of the width of
-    the slide and half a halo (see ``Blender``).
+    the slide and half a halo (see ``Blender``), one for each sample.
 
     Args:
         path: anything ``open_slide`` opens.
@@ -50,53 +50,100 @@ def stain_slide(
             before the suffix, as in ``out.CD3.ome.tiff``.
         mpp: scale of the slide, where the file does not tell it or is wrong.
         options: how the model is run.
+        uncertainty: what is told of how sure the model is, beside the stain; None for nothing.
 
     Raises:
         SlideError: the slide cannot be opened or read.
         BundleError: the model takes other channels.
         ScaleError: the scale is needed and missing.
-        ConfigError: a device that is not there or too small, or sampling options for a model that does not sample.
+        ConfigError: a device that is not there or too small, sampling options for a model that does not sample, or
+            intervals that it does not have (see ``Uncertainty``).
         OutputError: the result cannot be written.
     """
-    for _ in run_slide(Path(path), Stainer(model, options), Path(out), mpp):
+    stainer = Stainer(model, options)
+    sureness = None if uncertainty is None else Uncertainty(stainer, uncertainty)
+    for _ in run_slide(Path(path), stainer, Path(out), mpp, sureness):
         pass
 
 
-def run_slide(path: Path, stainer: Stainer, out: Path, mpp: Mpp | None) -> Iterator[Progress]:
+def run_slide(
+    path: Path, stainer: Stainer, out: Path, mpp: Mpp | None, uncertainty: Uncertainty | None = None
+) -> Iterator[Progress]:
     """Do the work of ``stain_slide`` and tell how far it is."""
-    card = stainer.model.card
-    files = files_of(out, card)
-    for file in files:
+    job = _Job(path, stainer, out, uncertainty)
+    for file in job.files:
         check_output(path, file)
-    with open_slide(path, mpp) as reader:
-        info, source, note = reader.info, Source(reader, card), provenance(path, stainer)
-        plan = plan_slide(reader, source, stainer)
-        slides = {file: stain.channels for file, stain in zip(files, card.targets, strict=True)}
-        tile = plan.across.stride if source.is_native else 512
-        with create_slides(
-            slides, info.size, info.mpp, compression=stainer.options.compression, tile=tile, provenance=note
-        ) as writer:
-            if source.is_native:
-                yield from _stain(source, plan, stainer, writer)
-            else:
-                yield from _stain_rescaled(source, plan, stainer, writer, reader, out, note)
-    _remove_spools(out, keep="")
+    if uncertainty is None:
+        yield from _paint(job, mpp)
+        return
+    if not job.is_painted():
+        yield from _paint(job, mpp)
+    yield Progress("measuring", 0, 1)
+    write_summaries(path, mpp, stainer, uncertainty, job.files)
+    job.painted_note.unlink()
+    yield Progress("measuring", 1, 1)
 
 
 def plan_slide(reader: SlideReader, source: Source, stainer: Stainer) -> TilePlan:
     """Cut a slide into tiles and find those with tissue; warns where there is none."""
-    info = reader.info
-    own = UNKNOWN_MPP if info.mpp is None else info.mpp.mean
-    side = max(info.size.width, info.size.height) * own / OVERVIEW_MPP
-    if side < SMALLEST_OVERVIEW:
-        return plan_tiles(source.size, stainer.model, None)
-    mask = tissue_mask(overview(reader, min(round(side), OVERVIEW_SIDE)).image)
-    if not mask.any():
-        warnings.warn(f"{info.path} shows no tissue; its stain is empty glass.", RestainWarning, stacklevel=2)
+    mask = tissue_to_stain(reader)
+    if mask is not None and not mask.any():
+        warnings.warn(f"{reader.info.path} shows no tissue; its stain is empty glass.", RestainWarning, stacklevel=2)
     return plan_tiles(source.size, stainer.model, mask)
 
 
-def _stain(source: Source, plan: TilePlan, stainer: Stainer, writer: SlideWriter) -> Iterator[Progress]:
+@final
+class _Job:
+    """What a call makes of a slide.
+
+    Args:
+        path: the slide.
+        stainer: the model.
+        out: the name of the result.
+        uncertainty: what is told of it.
+    """
+
+    def __init__(self, path: Path, stainer: Stainer, out: Path, uncertainty: Uncertainty | None) -> None:
+        card = stainer.model.card
+        self.path, self.stainer, self.out, self.uncertainty = path, stainer, out, uncertainty
+        self.products = products_of(card) if uncertainty is None else uncertainty.products
+        self.files = files_for(out, card, self.products)
+        self.note = provenance(path, stainer) | ({} if uncertainty is None else uncertainty.note)
+
+    @property
+    def painted_note(self) -> Path:
+        """A file that says that all slides are painted and only the summary is missing."""
+        return self.out.with_name(f"{self.out.name}.painted")
+
+    def is_painted(self) -> bool:
+        """Whether an earlier call made all slides, in the same way, and died over the summary."""
+        note = self.painted_note
+        is_same = note.is_file() and note.read_text(encoding="utf-8") == json.dumps(self.note)
+        return is_same and all(file.is_file() and not is_unfinished(file) for file in self.files)
+
+
+def _paint(job: _Job, mpp: Mpp | None) -> Iterator[Progress]:
+    """Make the slides."""
+    stainer = job.stainer
+    slides = {file: product.channels for file, product in zip(job.files, job.products, strict=True)}
+    told = {file for file, product in zip(job.files, job.products, strict=True) if product.content != "stain"}
+    with open_slide(job.path, mpp) as reader:
+        info, source = reader.info, Source(reader, stainer.model.card)
+        plan = plan_slide(reader, source, stainer)
+        tile, compression = plan.across.stride if source.is_native else 512, stainer.options.compression
+        with create_slides(
+            slides, info.size, info.mpp, compression=compression, lossless=told, tile=tile, provenance=job.note
+        ) as writer:
+            if source.is_native:
+                yield from _stain(source, plan, job, writer)
+            else:
+                yield from _stain_rescaled(source, plan, job, writer, reader)
+            if job.uncertainty is not None:
+                write_text(job.painted_note, json.dumps(job.note))
+    _remove_spools(job.out, keep="")
+
+
+def _stain(source: Source, plan: TilePlan, job: _Job, writer: SlideWriter) -> Iterator[Progress]:
     """Stain from the first row on that is not whole."""
     side = writer.tile
     first_row = next(
@@ -112,7 +159,7 @@ def _stain(source: Source, plan: TilePlan, stainer: Stainer, writer: SlideWriter
     yield Progress("staining", done, total)
     if first_row == plan.down.count:
         return
-    for tile, pixels in stain_tiles(source, plan, stainer, first_row):
+    for tile, pixels in finished_tiles(source, plan, job.stainer, job.uncertainty, first_row):
         writer.write(pixels, tile.core.at)
         if tile.is_tissue:
             done += 1
@@ -120,30 +167,27 @@ def _stain(source: Source, plan: TilePlan, stainer: Stainer, writer: SlideWriter
 
 
 def _stain_rescaled(
-    source: Source,
-    plan: TilePlan,
-    stainer: Stainer,
-    writer: SlideWriter,
-    reader: SlideReader,
-    out: Path,
-    note: dict[str, str],
+    source: Source, plan: TilePlan, job: _Job, writer: SlideWriter, reader: SlideReader
 ) -> Iterator[Progress]:
     """Stain at the model's scale into a lossless slide beside the output, then bring that to the scale of the input.
 
-    The final ``writer`` is open all the time: its lock keeps other processes away from the spool too.
+    Intervals are made at the model's scale, at which they are calibrated, and brought along. The final ``writer`` is
+    open all the time: its lock keeps other processes away from the spool too.
     """
-    channels = stainer.model.card.channels_out
-    folder = _spool_folder(out)
-    digest = hashlib.sha256(json.dumps([note, str(source.mpp), str(source.size)]).encode()).hexdigest()[:16]
+    channels = tuple(channel for product in job.products for channel in product.channels)
+    folder = _spool_folder(job.out)
+    digest = hashlib.sha256(json.dumps([job.note, channels, str(source.mpp), str(source.size)]).encode()).hexdigest()[
+        :16
+    ]
     spool = folder / f"{digest}.ome.tiff"
     with writing(folder):
-        _remove_spools(out, keep=digest)
+        _remove_spools(job.out, keep=digest)
         folder.mkdir(exist_ok=True)
     if not spool.exists():
         with create_slide(
-            spool, source.size, source.mpp, channels, compression="zstd", tile=plan.across.stride, provenance=note
+            spool, source.size, source.mpp, channels, compression="zstd", tile=plan.across.stride, provenance=job.note
         ) as virtual:
-            yield from _stain(source, plan, stainer, virtual)
+            yield from _stain(source, plan, job, virtual)
     info = reader.info
     parts = list(Region.of(info.size).tiles(writer.tile))
     with open_slide(spool) as virtual_reader:

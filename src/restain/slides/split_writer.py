@@ -1,6 +1,6 @@
 """Several slides written as one, each of which takes its share of the channels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -22,6 +22,7 @@ def create_slides(
     mpp: Mpp | None,
     *,
     compression: Compression | None = None,
+    lossless: Collection[Path] = (),
     tile: int = 512,
     provenance: Mapping[str, str] | None = None,
 ) -> SlideWriter:
@@ -35,6 +36,7 @@ def create_slides(
         size: extent of all in pixels.
         mpp: their scale.
         compression: of all; None takes JPEG for colour and zstd, which is lossless, for others.
+        lossless: those that get zstd instead of JPEG in any case.
         tile: edge of a tile.
         provenance: what made them.
 
@@ -48,6 +50,8 @@ def create_slides(
     def begin(path: Path) -> SlideWriter:
         channels = slides[path]
         chosen = compression or ("jpeg" if channels == RGB else "zstd")
+        if path in lossless and chosen == "jpeg":
+            chosen = "zstd"
         return create_slide(path, size, mpp, channels, compression=chosen, tile=tile, provenance=provenance)
 
     if len(slides) == 1:
