@@ -17,6 +17,7 @@
 
     RestainWarning            something was done, but the user should know
     ├── AlignmentWarning      images that should show the same tissue at the same pixel do not
+    ├── CalibrationWarning    a calibration is of fewer images than were given
     ├── GuidanceWarning       guidance steers less, or otherwise, than its settings suggest
     ├── LeakageWarning        what should be apart, training and test images, comes from the same slides
     ├── MaskWarning           masks show nothing, because all are empty or all are full
@@ -115,6 +116,11 @@ class RestainWarning(UserWarning):
 @final
 class AlignmentWarning(RestainWarning):
     """Images that should show the same tissue at the same pixel do not."""
+
+
+@final
+class CalibrationWarning(RestainWarning):
+    """A calibration is of fewer images than were given."""
 
 
 @final

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "restain"
 ROWS = (  # from the top; a module imports only from rows below its own
     {"__main__"},
     {"cli"},
-    {"demo", "doctor", "studies"},
+    {"calibration", "demo", "doctor", "studies"},
     {"reports", "viewer"},
     {"training", "inference"},
     {"bundle", "data", "features"},

@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from restain import __version__
+from restain.cli.calibrate import calibrate
 from restain.cli.cite import cite
 from restain.cli.demo import demo
 from restain.cli.doctor import doctor
@@ -52,6 +53,7 @@ app.command()(demo)
 app.command()(train)
 app.command()(stain)
 app.command()(evaluate)
+app.command()(calibrate)
 app.command()(mask)
 app.command()(study)
 app.command()(models)

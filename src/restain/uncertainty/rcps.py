@@ -123,7 +123,8 @@ def calibrate(
         raise DataError(
             f"{risk[-1]:.1%} of the pixels of {n} images lie outside even of the widest intervals, too many for alpha "
             f"{alpha} and delta {delta}",
-            fix="check that truth and samples show the same pixels in the same unit, or add images",
+            fix="check that truth and samples show the same pixels in the same unit; if they do, the samples agree far "
+            "more than they should: train longer, draw with more steps, or raise alpha",
         )
     return Calibration(
         lambda_=float(LAMBDAS[form][at]),
