@@ -36,6 +36,15 @@ def load_config(kind: type[C], path: Path, overrides: Iterable[str] = ()) -> C:
     Raises:
         ConfigError: unreadable file, bad YAML, malformed override, unknown key, or a value that does not fit.
     """
+    return parse_config(kind, overridden(read_tree(path), overrides), str(path))
+
+
+def read_tree(path: Path) -> dict[str, Any]:
+    """Read a YAML file of keys and values.
+
+    Raises:
+        ConfigError: unreadable file, bad YAML, or something else in it.
+    """
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -47,7 +56,7 @@ def load_config(kind: type[C], path: Path, overrides: Iterable[str] = ()) -> C:
         raise ConfigError(f"{path} is not valid YAML ({where})", fix="mend the line it names") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} does not hold keys and values", fix="start from a file in configs/")
-    return parse_config(kind, overridden(tree, overrides), str(path))
+    return tree
 
 
 def overridden(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

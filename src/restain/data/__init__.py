@@ -16,6 +16,10 @@ from restain.data.masks import (
 from restain.data.mist import MistConfig
 from restain.data.pairs import Pairs, Part
 from restain.data.phantom import PhantomField, PhantomPairs, PhantomPairsConfig
+from restain.data.scored import ScoredImages, ScoredPatches, scored_batches
+from restain.data.scored_phantom import PhantomScoresConfig
+from restain.data.scored_sources import ScoresConfig, make_scored
+from restain.data.scored_table import ScoredTableConfig
 from restain.data.sources import DataConfig, UniplexConfig, make_pairs
 from restain.data.windows import source_window
 
@@ -36,6 +40,11 @@ __all__ = [
     "PhantomField",
     "PhantomPairs",
     "PhantomPairsConfig",
+    "PhantomScoresConfig",
+    "ScoredImages",
+    "ScoredPatches",
+    "ScoredTableConfig",
+    "ScoresConfig",
     "Shift",
     "SingleFolderConfig",
     "UnalignedFoldersConfig",
@@ -45,7 +54,9 @@ __all__ = [
     "check_alignment",
     "check_masks",
     "make_pairs",
+    "make_scored",
     "measure_shift",
+    "scored_batches",
     "source_window",
     "threshold_of",
 ]

@@ -62,8 +62,8 @@ class Crops(Dataset[Crop]):
         index = int(order[place])
         source, target = self.pairs.read(index)
         rng = np.random.default_rng([self.seed, 1, number])
-        of_source = _Place.draw(source, self.side, rng)
-        of_target = of_source if self.pairs.aligned else _Place.draw(target, self.side, rng)
+        of_source = Place.draw(source, self.side, rng)
+        of_target = of_source if self.pairs.aligned else Place.draw(target, self.side, rng)
         auxiliary, stain = self.pairs.auxiliary(index), self.pairs.stain(index)
         return Crop(
             of_source.cut(source, self.window),
@@ -74,8 +74,14 @@ class Crops(Dataset[Crop]):
 
 
 @final
-class _Place(NamedTuple):
-    """Where a crop lies, and how it is turned."""
+class Place(NamedTuple):
+    """Where a crop lies in an image, and how it is turned.
+
+    Attributes:
+        region: in pixels.
+        turns: of 90 degrees against the clock.
+        mirror: whether left and right are exchanged after that.
+    """
 
     region: Region
     turns: int
@@ -83,6 +89,11 @@ class _Place(NamedTuple):
 
     @classmethod
     def draw(cls, image: Image, side: int, rng: np.random.Generator) -> Self:
+        """Draw a place for a square crop.
+
+        Raises:
+            DataError: the image is smaller.
+        """
         height, width = image.shape[:2]
         if min(height, width) < side:
             raise DataError(
@@ -93,9 +104,11 @@ class _Place(NamedTuple):
         return cls(Region(x, y, side, side), int(rng.integers(4)), bool(rng.integers(2)))
 
     def cut(self, image: Image, window: Window | None = None) -> Tensor:
+        """Return the crop, (C, side, side) in [-1, 1]."""
         return torch.from_numpy(planes_from_image(self.turned(image), window))
 
     def turned(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return the crop in its orientation, as it is stored."""
         crop = np.rot90(image[self.region.slices], self.turns)
         return crop[:, ::-1] if self.mirror else crop
 

@@ -9,15 +9,17 @@ from restain.features.extractor import Extractor
 from restain.features.hub import HubExtractor
 from restain.features.inception import InceptionExtractor
 from restain.features.phantom import PhantomExtractor
+from restain.features.stainnet import StainNetExtractor
 
-NAMES = "phantom, inception, inception=PATH or timm=MODEL"
+NAMES = "phantom, stainnet, stainnet=PATH, inception, inception=PATH or timm=MODEL"
 
 
 def find_extractor(name: str, device: torch.device | str = "cpu") -> Extractor:
     """Return an extractor.
 
     Args:
-        name: ``phantom``; ``inception``, or ``inception=PATH`` with a path of the published weights; ``timm=MODEL``.
+        name: ``phantom``; ``stainnet``, or ``stainnet=PATH`` with the folder of a bundle; ``inception``, or
+            ``inception=PATH`` with a path of the published weights; ``timm=MODEL``.
         device: where the network runs.
 
     Raises:
@@ -28,6 +30,10 @@ def find_extractor(name: str, device: torch.device | str = "cpu") -> Extractor:
     match name.split("=", maxsplit=1):
         case ["phantom"]:
             return PhantomExtractor(device=device)
+        case ["stainnet"]:
+            return StainNetExtractor(device=device)
+        case ["stainnet", path] if path:
+            return StainNetExtractor(Path(path), device)
         case ["inception"]:
             return InceptionExtractor(device=device)
         case ["inception", path] if path:

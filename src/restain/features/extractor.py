@@ -38,6 +38,9 @@ class Extractor(ABC):
     resizes: bool
     """Whether it brings images of any size to the one that its network takes; else they are taken as they are."""
 
+    frechet: str = "fid"
+    """How the Frechet distance of its features is called: ``fid``, or ``fsd`` of a StainNet."""
+
     digest: str
     """SHA-256 of its weights: only features of the same weights compare."""
 

@@ -39,7 +39,7 @@ class PhantomExtractor(Extractor):
         self.dimension = network.dimension
         self.side = card.tile
         self.resizes = False
-        self.digest = next(iter(card.files.values()))
+        self.digest = card.digest
 
     def _features(self, x: Tensor) -> Tensor:
         height, width = (length - length % FOLD for length in x.shape[2:])

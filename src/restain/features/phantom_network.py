@@ -1,52 +1,30 @@
 """The network that has learned to tell facts of synthetic tissue, its card, and its files."""
 
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
-import safetensors.torch
 import torch
-import yaml
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from restain import __version__
-from restain.config import Config, dump_config, parse_config
-from restain.errors import BundleError, OutputError
-from restain.features.digest import sha256
+from restain.features.network_files import NetworkCard, load_network_card, load_weights
 
 FOLD = 4
 """Side of the pixel squares folded into channels at the entrance: nuclei are about 14 pixels wide."""
 
-CARD, WEIGHTS = "card.yaml", "weights.safetensors"
-
 
 @final
-class PhantomCard(Config):
-    """What stands beside the weights."""
+class PhantomCard(NetworkCard):
+    """What stands beside the weights.
 
-    name: str
-    """Its own name."""
-    summary: str
-    """What it is, in one sentence."""
-    mpp: float
-    """Micrometres per pixel of the pictures it learned from."""
-    tile: int
-    """Their side in pixels."""
+    Its metrics are, on held-out slides, the share of stains told rightly, and of every fact the share of its variance
+    that is told (R2).
+    """
+
     stains: tuple[str, ...]
     """What it tells apart."""
     facts: tuple[str, ...]
     """What else it tells."""
-    training: dict[str, Any]
-    """Enough to train it again."""
-    metrics: dict[str, float]
-    """On held-out slides: the share of stains told rightly, and of every fact the share of its variance (R2)."""
-    licence: str
-    """Licence of the weights."""
-    restain: str = __version__
-    """Version that wrote it."""
-    files: dict[str, str] = Field(default_factory=dict)
-    """SHA-256 of the weights."""
 
 
 @final
@@ -115,26 +93,6 @@ def _convolution(channels: int, out: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, out, 3, stride, padding=1, bias=False), nn.BatchNorm2d(out))
 
 
-def save_phantom_network(folder: Path, network: PhantomNetwork, card: PhantomCard) -> None:
-    """Write card and weights, these as float16 but for the buffers.
-
-    Raises:
-        OutputError: the folder cannot be written.
-    """
-    trained = dict(network.named_parameters())
-    weights = {
-        name: (value.half() if name in trained else value).detach().contiguous()
-        for name, value in network.state_dict().items()
-    }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / WEIGHTS).write_bytes(safetensors.torch.save(weights))
-        stamped = card.model_copy(update={"files": {WEIGHTS: sha256(folder / WEIGHTS)}})
-        (folder / CARD).write_text(dump_config(stamped), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written ({error.strerror})", fix="choose another folder") from error
-
-
 def load_phantom_network(folder: Path) -> tuple[PhantomCard, PhantomNetwork]:
     """Read and verify card and weights.
 
@@ -143,11 +101,7 @@ def load_phantom_network(folder: Path) -> tuple[PhantomCard, PhantomNetwork]:
         ConfigError: the card is malformed.
     """
     again = "install restain again"
-    if missing := [name for name in (CARD, WEIGHTS) if not (folder / name).is_file()]:
-        raise BundleError(f"{folder} lacks {', '.join(missing)}", fix=again)
-    card = parse_config(PhantomCard, yaml.safe_load((folder / CARD).read_text(encoding="utf-8")), str(folder / CARD))
-    if card.files.get(WEIGHTS) != sha256(folder / WEIGHTS):
-        raise BundleError(f"{folder / WEIGHTS} was changed or damaged (its SHA-256 is not the card's)", fix=again)
+    card = load_network_card(PhantomCard, folder, again)
     network = PhantomNetwork(len(card.stains), len(card.facts))
-    network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
-    return card, network.eval().requires_grad_(False)
+    load_weights(folder, network, again)
+    return card, network

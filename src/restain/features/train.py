@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from restain.features.lessons import FACTS, MPP, SIDE, STAINS, Example, Lesson, draw
-from restain.features.phantom_network import PhantomCard, PhantomNetwork, save_phantom_network
+from restain.features.network_files import save_network
+from restain.features.phantom_network import PhantomCard, PhantomNetwork
 from restain.pixels import planes_from_image
 
 LESSONS, FIRST_SEED = 400, 50_000
@@ -67,7 +68,7 @@ def train(folder: Path, *, lessons: int = LESSONS, steps: int = STEPS, seed: int
         course.step()
         yield Progress(step + 1, loss.item())
     network.half().float()  # what is measured is what is written
-    save_phantom_network(folder, network, _card(network, lessons, steps, seed))
+    save_network(folder, network, _card(network, lessons, steps, seed))
 
 
 def _drawn(fields: Sequence[Lesson], rng: np.random.Generator) -> Example:

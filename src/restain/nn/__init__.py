@@ -23,6 +23,7 @@ from restain.nn.mutual_information import (
 from restain.nn.patch_discriminator import PatchDiscriminator, PatchDiscriminatorConfig
 from restain.nn.patch_heads import PatchHeads, draw_places
 from restain.nn.patch_nce import adaptive_patch_nce, feature_distance, gather_places, patch_nce
+from restain.nn.resnet18 import ResNet18
 from restain.nn.resnet_generator import ResNetGenerator, ResNetGeneratorConfig
 from restain.nn.segmentation_losses import generalised_cross_entropy, smoothed_cross_entropy, soft_dice
 from restain.nn.structure import PROXY_CHANNELS, Proxy, luma_of, structure_map
@@ -55,6 +56,7 @@ __all__ = [
     "PatchDiscriminatorConfig",
     "PatchHeads",
     "Proxy",
+    "ResNet18",
     "ResNetGenerator",
     "ResNetGeneratorConfig",
     "UNet",

@@ -19,10 +19,11 @@ from restain.training.average import WeightAverage
 from restain.training.checkpoint import Training, load_checkpoint, save_checkpoint
 from restain.training.config import Course, TrainConfig
 from restain.training.curves import draw_curves
+from restain.training.folder import claim_folder
 from restain.training.images import training_pairs, windowed
 from restain.training.log import RunLog
 from restain.training.preview import MEASURED, held_out_batch, held_out_values, save_samples
-from restain.training.run import claim_folder, new_method, write_card
+from restain.training.run import new_method, write_card
 
 
 @final

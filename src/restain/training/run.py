@@ -1,4 +1,4 @@
-"""What surrounds the loop: the run's folder, its networks, the card of what it makes."""
+"""What surrounds the loop: the networks of a run, and the card of what it makes."""
 
 import warnings
 from typing import Any
@@ -6,42 +6,10 @@ from typing import Any
 import torch
 
 from restain.bundle import Card, Model, Stain, Stains, channels_of, find_bundle, listed, load_bundle, load_card
-from restain.config import dump_config, load_config, parse_config
-from restain.errors import ConfigError, GuidanceWarning, OutputError
+from restain.config import parse_config
+from restain.errors import ConfigError, GuidanceWarning
 from restain.methods import Method, Part, build_method, find_method
 from restain.training.config import TrainConfig
-
-RESOLVED = "config.yaml"
-"""The resolved configuration in the run's folder."""
-
-MAY_CHANGE = frozenset({"out", "training.images", "training.workers"})
-"""What may differ when a run goes on: it may be longer, and on another machine."""
-
-
-def claim_folder(config: TrainConfig) -> None:
-    """Write the resolved configuration into the run's folder, or check that it is the one found there.
-
-    Raises:
-        ConfigError: the folder holds a run with another configuration.
-        OutputError: the folder cannot be written.
-    """
-    path = config.out / RESOLVED
-    if path.exists():
-        found, wanted = _flat(load_config(TrainConfig, path).model_dump()), _flat(config.model_dump())
-        changed = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
-        refused = [key for key in changed if key not in MAY_CHANGE]
-        if refused:
-            raise ConfigError(
-                f"{config.out} holds a run with another configuration ({refused[0]} was {found.get(refused[0])})",
-                fix="choose another folder with out=..., or delete that one to start anew",
-            )
-    try:
-        config.out.mkdir(parents=True, exist_ok=True)
-        path.write_text(dump_config(config), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"{config.out} cannot be written ({error.strerror})", fix="choose another folder with out=..."
-        ) from error
 
 
 def new_method(config: TrainConfig) -> Method:
@@ -174,11 +142,3 @@ def write_card(config: TrainConfig, source: Stain, images: int) -> Card:
         metrics={},
         licence=config.licence,
     )
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the leaves of nested sections by their dotted names."""
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items():
-        leaves |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return leaves
