@@ -65,9 +65,14 @@ TISSUE = 0.05
 OFFSET = 0.05
 """Added to densities before their logarithm, so that noise around zero does not spread over the histogram."""
 
-BORDERS = {"hematoxylin": (0.07, 0.4), "dab": (0.15, 0.4)}
+BORDERS = {"hematoxylin": (0.03, 0.4), "dab": (0.15, 0.4)}
 """Per dye, optical density that is never nuclear below, being background, and always nuclear above. Thresholds lie
-between, also where there are no nuclei to be parted from the rest."""
+between, also where there are no nuclei to be parted from the rest. Pale counterstains, as of HER2 in BCI, have nuclei
+of 0.05."""
+
+BROWN = 0.25
+"""Optical density of DAB above which a pixel has no say in the threshold of hematoxylin: to published vectors dark
+brown looks blue as well, and pale nuclei would be lost beside it."""
 
 
 def find_nuclei(
@@ -105,7 +110,10 @@ def find_nuclei(
     strength = np.zeros(image.shape[:2], np.float32)  # 1 is the threshold
     for mark in marks:
         amount = _smooth(amounts[..., stains.names.index(mark)], mpp).clip(0)
-        np.maximum(strength, amount / _threshold(amount[is_tissue], BORDERS[mark]), out=strength)
+        counts = is_tissue
+        if mark == "hematoxylin" and "dab" in stains.names:
+            counts = is_tissue & (_smooth(amounts[..., stains.names.index("dab")], mpp) <= BROWN)
+        np.maximum(strength, amount / _threshold(amount[counts], BORDERS[mark]), out=strength)
     is_nuclear = strength > 1
     response = _response(strength.clip(max=2), mpp)
     landscape = response + np.float32(DEPTH) * _depth(is_nuclear, mpp)
