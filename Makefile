@@ -29,7 +29,7 @@ test: $(DEV) ## run the fast tests
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS)
 
 test-slow: $(DEV) ## run the tests that take minutes
-	@$(BIN)/pytest -q -m "slow and not gpu"
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --timeout 1200 -m "slow and not gpu"
 
 check: $(DEV) ## lint, types, spelling, documentation
 	@$(BIN)/ruff check --quiet
