@@ -17,6 +17,7 @@ from restain.cli.doctor import doctor
 from restain.cli.evaluate import evaluate
 from restain.cli.mask import mask
 from restain.cli.models import models
+from restain.cli.report import report
 from restain.cli.stain import stain
 from restain.cli.study import study
 from restain.cli.train import train
@@ -54,6 +55,7 @@ app.command()(train)
 app.command()(stain)
 app.command()(evaluate)
 app.command()(calibrate)
+app.command()(report)
 app.command()(mask)
 app.command()(study)
 app.command()(models)

@@ -5,13 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from restain.metrics.distribution import RELIABLE
+from restain.metrics.resampling import FEW
 from restain.reports.matching import listed
 from restain.reports.report.leakage import Leakage
 from restain.reports.report.record import DistanceRecord, Record
-
-FEWEST = 10
-"""Patients, or images where patients are not known, below which an interval tells little of others: of 9 the percentile
-bootstrap is about a tenth too narrow."""
 
 EXACT = {"psnr": math.inf, "l1": 0.0, "l2": 0.0}
 """The value of metrics that only an image has that is the truth, pixel by pixel."""
@@ -25,11 +22,11 @@ def doubts_of_values(record: Record, units: Sequence[str], *, patients: bool) ->
             f"{listed(twice)} {_is(twice)} in the table more than once: means count such images as often, and panels "
             "show the first of each name."
         )
-    if names and (count := len(set(units))) < FEWEST:
+    if names and (count := len(set(units))) < FEW:
         noun = "patient" if patients else "image"
         yield (
-            f"Intervals of means are over {count} {noun}{'s' if count > 1 else ''}: below {FEWEST} they are too narrow "
-            "and tell little of others."
+            f"Intervals of means are over {count} {noun}{'s' if count > 1 else ''}: below {FEW} they are too narrow "
+            "and tell little of others, and below 4 there is none."
         )
     infinite = [
         metric.name for metric in record.metrics if any(math.isinf(row.values[metric.name]) for row in record.rows)

@@ -1,12 +1,12 @@
 """The report of an evaluation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from restain.geometry import Mpp
+from restain.metrics import bland_altman
 from restain.reports.picture import LIMIT, comparison
 from restain.reports.report import doubts
-from restain.reports.report.agreement import agreement_of
 from restain.reports.report.books import CHANNELS, Reading, read_all
 from restain.reports.report.cases import (
     Case,
@@ -38,7 +38,7 @@ from restain.reports.report.content import (
     span,
 )
 from restain.reports.report.figures import draw_agreement, draw_densities
-from restain.reports.report.intervals import RESAMPLES, mean_interval, read_patients, units_of
+from restain.reports.report.intervals import RESAMPLES, agreement_of, mean_interval, read_patients, units_of
 from restain.reports.report.leakage import Leakage, find_leakage
 from restain.reports.report.model import SHOWN, Origin, find_origin, is_dab
 from restain.reports.report.options import ReportOptions
@@ -62,7 +62,8 @@ def report_evaluation(folder: Path, options: ReportOptions) -> Report:
     cases = find_cases(record)
     origin = find_origin(cases, options)
     patients = None if options.patients is None else read_patients(options.patients)
-    units = units_of([row.name for row in record.rows], patients, options.patients)
+    names = [row.name for row in record.rows]
+    units = units_of(names, patients, options.patients)
     dab, why = is_dab(origin.card, options)
     reading = read_all(draw_pieces(record, cases, options.images, options.seed), dab=dab)
     leakage = find_leakage(origin.card, cases, patients)
@@ -80,7 +81,7 @@ def report_evaluation(folder: Path, options: ReportOptions) -> Report:
         Section("Numbers", list(_numbers(record, units, patients is not None, options.seed))),
         Section("Best, median, worst", list(_panels(record, shown, _mpp(cases, origin, options), options))),
         Section("Density of the stain", list(_densities(record, reading, dab, why))),
-        Section("Positive area", list(_positive(record, reading))),
+        Section("Positive area", list(_positive(record, reading, dict(zip(names, units, strict=True)), options.seed))),
         Section("Uncertainty", sure.blocks),
         Section("Provenance", list(_provenance(record, origin, leakage, options))),
     ]
@@ -135,18 +136,19 @@ def _numbers(record: Record, units: Sequence[str], patients: bool, seed: int) ->
         )
     if record.distance is not None:
         found = record.distance
+        counts = [count(found.pred), count(found.target)]
+        noun, tiles = ("images", "whole images") if found.tile is None else ("tiles", f"tiles of {found.tile} px")
         distances = [
-            (each.name, "", [number(each.value), span(each.low, each.high), number(each.floor, 4)])
+            (each.name, "", [number(each.value), span(each.low, each.high), number(each.floor, 4), *counts])
             for each in found.numbers
         ]
-        tiles = "whole images" if found.tile is None else f"tiles of {found.tile} px"
         floor = f"floor, {found.floor} and {found.floor} real" if found.floor else "floor: too few real images"
         yield Table(
-            ["distance", "value", "95 % interval", floor],
+            ["distance", "value", "95 % interval", floor, f"n virtual {noun}", f"n real {noun}"],
             distances,
-            f"n = {found.pred} {tiles} of {found.pred_images} virtual images against {found.target} of "
-            f"{found.target_images} real ones. Features: {found.features}, {found.dimension} numbers, SHA-256 of the "
-            f"weights {found.sha256}; only numbers of the same features and of equally many tiles compare. The floor "
+            f"Of {tiles}, from {found.pred_images} virtual and {found.target_images} real images. Features: "
+            f"{found.features}, {found.dimension} numbers, SHA-256 of the weights {found.sha256}; only numbers of "
+            "the same features and of equally many tiles compare. The floor "
             "is what two random halves of the real images are apart.",
         )
 
@@ -203,7 +205,7 @@ def _densities(record: Record, reading: Reading, dab: bool, why: str) -> Iterato
     if not reading.densities:
         return
     drawn = draw_densities(reading.densities)
-    stains = f"; hematoxylin and DAB as Fiji's H DAB separates them, since {why}" if dab else f" ({why})"
+    stains = f"; hematoxylin and DAB as Fiji's H DAB separates them ({why})" if dab else f". Not as DAB: {why}"
     yield Figure(
         "densities",
         drawn,
@@ -217,19 +219,26 @@ def _densities(record: Record, reading: Reading, dab: bool, why: str) -> Iterato
     yield Table(["mean optical density", "virtual", "real", "difference"], rows)
 
 
-def _positive(record: Record, reading: Reading) -> Iterator[Block]:
-    if len(reading.positive) < 2:
+def _positive(record: Record, reading: Reading, units: Mapping[str, str], seed: int) -> Iterator[Block]:
+    of_pieces = [units[piece.case.name] for piece in reading.pieces]
+    if not reading.positive or len(set(of_pieces)) < 2:
         return
-    agreement = agreement_of([(100 * virtual, 100 * real) for virtual, real in reading.positive])
+    pairs = [(100 * virtual, 100 * real) for virtual, real in reading.positive]
     yield Figure(
         "agreement",
-        draw_agreement(agreement, "% of pixels"),
+        draw_agreement(pairs, bland_altman(*zip(*pairs, strict=True)), "% of pixels"),
         "Share of positive pixels (grey level of DAB at most 100, a density of 0.41). The dashed limits hold 95 % of "
         f"the differences, if these are normal. {_read(record, reading)}",
     )
-    cells = [number(agreement.bias, 4), span(agreement.low, agreement.high), count(len(reading.positive))]
+    found = agreement_of(pairs, of_pieces, seed)
+    names = {"bias": found.bias, "lower limit": found.lower, "upper limit": found.upper, "ICC(2,1)": found.icc}
     yield Table(
-        ["virtual - real, % of pixels", "bias", "95 % limits of agreement", "n"], [("positive area", "", cells)]
+        ["positive area, virtual minus real, % of pixels", "value", "95 % interval", "n"],
+        [
+            (name, "", [number(each.value, 4), span(each.low, each.high), count(found.n)])
+            for name, each in names.items()
+        ],
+        "ICC(2,1) is the intraclass correlation for absolute agreement; 1 is perfect.",
     )
 
 

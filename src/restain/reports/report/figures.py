@@ -1,24 +1,44 @@
 """The figures of a report: from numbers to drawings."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import final
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from restain.reports.report.agreement import Agreement
+from restain.metrics import BlandAltman
 from restain.reports.report.books import CHANNELS, EDGES, Density
 from restain.reports.report.theme import FAINT, INK, MUTED, REAL, THIRD, VIRTUAL, Drawn, finish, panels, styled
+from restain.training.curves import POINT
 from restain.uncertainty import ReliabilityPoint, ReliabilitySummary
 
-Curves = Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]
-"""Of every kind of value its lines by name: (images seen, value) each."""
-
-COARSER = 5
+COARSER = 3
 """Bins of ``EDGES`` drawn as one: grey levels are whole numbers, and finer bins would show their comb."""
 
 TAIL = 0.002
 """Share of values that may lie beyond either end of a histogram."""
+
+
+PER_FIGURE = 3
+"""Panels of a run's curves side by side."""
+
+
+@final
+@dataclass(frozen=True)
+class Curves:
+    """One panel of a run's curves.
+
+    Args:
+        title: kind of value.
+        variable: along x.
+        lines: by name, points each.
+    """
+
+    title: str
+    variable: str
+    lines: Mapping[str, Sequence[tuple[float, float]]]
 
 
 def draw_densities(densities: Sequence[Density]) -> Drawn:
@@ -40,27 +60,27 @@ def draw_densities(densities: Sequence[Density]) -> Drawn:
                 title=density.name,
                 xlabel="optical density" if density.name in CHANNELS else "amount, optical density",
                 xlim=(middles[max(first - 1, 0)], middles[min(last + 1, len(middles) - 1)]),
-                ylim=(0, None),
-                yticks=[],
+                ylim=(2e-3 * per_unit.max(), None),
+                yscale="log",
             )
-            axis.spines["left"].set_visible(False)
-        axes[0].legend()
+        axes[0].set_ylabel("share of pixels per unit")
+        axes[-1].legend()
         names = ", ".join(density.name for density in densities)
         return finish(figure, f"Histograms of optical density of virtual and real images: {names}")
 
 
-def draw_agreement(agreement: Agreement, unit: str) -> Drawn:
+def draw_agreement(pairs: Sequence[tuple[float, float]], found: BlandAltman, unit: str) -> Drawn:
     """Draw a Bland-Altman plot: the difference over the mean of virtual and real, with bias and limits."""
-    virtual, real = (np.array(side) for side in zip(*agreement.pairs, strict=True))
+    virtual, real = (np.array(side) for side in zip(*pairs, strict=True))
     with styled():
         figure, (axis, scatter) = panels(2, width=3.6, height=2.8)
         axis.axhline(0, color=FAINT, linewidth=1)
         axis.scatter((virtual + real) / 2, virtual - real, s=12, color=VIRTUAL, alpha=0.7, linewidths=0)
-        levels = (("bias", agreement.bias, "-"), ("", agreement.low, "--"), ("", agreement.high, "--"))
+        levels = (("bias", found.bias, "-"), ("", found.lower, "--"), ("", found.upper, "--"))
         for name, level, line in levels:
             axis.axhline(level, color=REAL, linestyle=line, linewidth=1.2)
             axis.annotate(
-                f"{name} {level:+.2f}".strip(),
+                f"{name} {level:+.2f}".strip().replace("-", "−"),
                 (1, level),
                 xycoords=("axes fraction", "data"),
                 xytext=(-2, 3),
@@ -76,8 +96,8 @@ def draw_agreement(agreement: Agreement, unit: str) -> Drawn:
         scatter.set(title="Image by image", xlabel=f"real, {unit}", ylabel=f"virtual, {unit}", aspect="equal")
         return finish(
             figure,
-            f"Bland-Altman plot of {len(virtual)} images: bias {agreement.bias:.3g}, 95 % limits of agreement "
-            f"{agreement.low:.3g} to {agreement.high:.3g} {unit}",
+            f"Bland-Altman plot of {len(virtual)} images: bias {found.bias:.3g}, 95 % limits of agreement "
+            f"{found.lower:.3g} to {found.upper:.3g} {unit}",
         )
 
 
@@ -124,49 +144,54 @@ def draw_risk(found: ReliabilitySummary, alpha: float | None) -> Drawn:
         return finish(figure, "Share of values outside their interval, by quarters of its width")
 
 
-def draw_curves(curves: Curves) -> list[Drawn]:
-    """Draw the log of a run, two panels per figure: of every kind of value its lines over the images seen."""
-    drawn, names = [], list(curves)
-    for first in range(0, len(names), 2):
-        shown = names[first : first + 2]
+def draw_curves(curves: Sequence[Curves]) -> list[Drawn]:
+    """Draw the log of a run, ``PER_FIGURE`` panels per figure."""
+    drawn = []
+    for first in range(0, len(curves), PER_FIGURE):
+        shown = curves[first : first + PER_FIGURE]
         with styled():
-            figure, axes = panels(2, width=3.9, height=2.7)
-            for axis, name in zip(axes, shown, strict=False):
-                _draw_lines(axis, name, curves[name])
-            for axis in axes[len(shown) :]:
-                axis.set_axis_off()
-            drawn.append(finish(figure, f"Over the images seen in training: {', '.join(shown)}"))
+            figure, axes = panels(len(shown), width=3.4, height=2.6)
+            for axis, each in zip(axes, shown, strict=True):
+                _draw_lines(axis, each)
+            drawn.append(finish(figure, f"Training: {', '.join(each.title for each in shown)}"))
     return drawn
 
 
-def _draw_lines(axis: Axes, name: str, lines: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+def _draw_lines(axis: Axes, curves: Curves) -> None:
     colours = (VIRTUAL, REAL, THIRD, INK, MUTED)
-    for number, (line, points) in enumerate(lines.items()):
+    for number, (line, points) in enumerate(curves.lines.items()):
         x, y = zip(*points, strict=True)
         style = ("-", "--", ":")[number // len(colours) % 3]
         marker = "o" if len(points) < 20 else None
         axis.plot(x, y, style, color=colours[number % len(colours)], marker=marker, markersize=3, label=line)
-    values = np.array([value for points in lines.values() for _, value in points])
-    if (values > 0).all() and np.isfinite(values).all() and values.max() > 30 * values.min():
+    values = np.array([value for points in curves.lines.values() for _, value in points])
+    if curves.title != "rate" and (values > 0).all() and np.isfinite(values).all() and values.max() > 30 * values.min():
         axis.set_yscale("log")
-    axis.set(title=name, xlabel="images seen")
-    axis.legend(fontsize=7.5)
+    axis.set(title=curves.title, xlabel=curves.variable)
+    if len(curves.lines) > 1:
+        axis.legend(fontsize=7.5)
 
 
-def log_curves(entries: Sequence[Mapping[str, float]]) -> Curves:
-    """Return the lines of a log by kind of value: losses of training and of held-out images share a panel.
+def log_curves(entries: Sequence[Mapping[str, float]]) -> list[Curves]:
+    """Return the panels of a log: losses of training and of held-out images share one, the rate comes last.
 
-    The log may hold one line only, or values that came later; what is told by a point of another variable
-    (``information.t=0100``) is a line like all others.
+    Values that are points of a curve over another variable, as ``information.t=0100``, become that curve, as it was
+    logged last.
     """
-    curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    lines: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    points: dict[str, tuple[str, dict[float, float]]] = {}
     for entry in entries:
         for name, value in entry.items():
-            if name not in ("images", "images_per_second"):
-                kind = name.partition(".t=")[0].rsplit(".", 1)[-1]
-                curves.setdefault(kind, {}).setdefault(name, []).append((entry["images"], value))
-    order = sorted(curves, key=lambda kind: (kind == "rate", list(curves).index(kind)))
-    return {kind: curves[kind] for kind in order}
+            if point := POINT.match(name):
+                points.setdefault(point["curve"], (point["variable"], {}))[1][float(point["place"])] = value
+            elif name not in ("images", "images_per_second"):
+                lines.setdefault(name.rsplit(".", 1)[-1], {}).setdefault(name, []).append((entry["images"], value))
+    found = [Curves(kind, "images seen", of_kind) for kind, of_kind in lines.items()]
+    found += [
+        Curves(f"{name} at the end", variable, {name: sorted(places.items())})
+        for name, (variable, places) in points.items()
+    ]
+    return sorted(found, key=lambda each: each.title == "rate")
 
 
 def rises(points: Sequence[tuple[float, float]]) -> bool:

@@ -2,56 +2,70 @@
 
 import csv
 import math
+import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from restain.errors import DataError
-from restain.metrics.groups import as_groups, resampled_counts
+from restain.errors import DataError, SmallSampleWarning
+from restain.metrics import Agreement, agreement
+from restain.metrics.resampling import Resampled, resampled
 from restain.reports.matching import listed
 
 RESAMPLES = 2000
 """Of the bootstrap: enough for two digits of a 95 % interval."""
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class MeanInterval:
-    """The 95 % interval of a mean.
-
-    Args:
-        low: its lower end; NaN with fewer than two independent values, or where a value is infinite.
-        high: its upper end.
-        units: independent values behind it: images, or patients where they are known.
-    """
-
-    low: float
-    high: float
-    units: int
-
-
-def mean_interval(values: Sequence[float], units: Sequence[str], seed: int) -> MeanInterval:
-    """Return the interval of a mean by the percentile bootstrap over images, or over patients with all their images.
-
-    Images of one patient are alike, so chance takes or leaves them together (Davison and Hinkley 1997, section 3.8).
+def mean_interval(values: Sequence[float], units: Sequence[str], seed: int) -> Resampled:
+    """Return a mean with its interval by the percentile bootstrap over images, or over patients with all their images.
 
     Args:
         values: one per image; those that are NaN have no value and are left out.
         units: of every image its patient, or its own name where nothing is known.
         seed: of the resampling.
+
+    Returns:
+        Without interval where a value is infinite, or where there are fewer than four patients or images.
     """
     kept = [(value, unit) for value, unit in zip(values, units, strict=True) if not math.isnan(value)]
     x = np.array([value for value, _ in kept])
-    numbers = {unit: number for number, unit in enumerate(dict.fromkeys(unit for _, unit in kept))}
-    if len(numbers) < 2 or not np.isfinite(x).all():
-        return MeanInterval(math.nan, math.nan, len(numbers))
-    groups = as_groups(np.array([numbers[unit] for _, unit in kept]), len(x))
-    counts = resampled_counts(groups, RESAMPLES, np.random.default_rng(seed))[:, 1:]
-    low, high = np.percentile(x @ counts / counts.sum(axis=0), [2.5, 97.5])
-    return MeanInterval(float(low), float(high), len(numbers))
+    groups = codes_of([unit for _, unit in kept])
+    if not len(x) or not np.isfinite(x).all() or groups.max() == 0:
+        return Resampled(float(x.mean()) if len(x) else math.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SmallSampleWarning)  # the page says so itself, once
+        (found,) = resampled(
+            lambda rows: (float(x[rows].mean()),),
+            groups,
+            len(x),
+            generator=np.random.default_rng(seed),
+            resamples=RESAMPLES,
+        )
+    return found
+
+
+def agreement_of(pairs: Sequence[tuple[float, float]], units: Sequence[str], seed: int) -> Agreement:
+    """Return how virtual and real readings agree, with intervals as in ``mean_interval``.
+
+    Args:
+        pairs: two and more, (virtual, real) each.
+        units: of every pair its patient or image; two different ones at least.
+        seed: of the resampling.
+    """
+    virtual, real = np.array(pairs).T
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SmallSampleWarning)
+        return agreement(
+            virtual, real, generator=np.random.default_rng(seed), patients=codes_of(units), resamples=RESAMPLES
+        )
+
+
+def codes_of(units: Sequence[str]) -> NDArray[np.intp]:
+    """Return names as whole numbers, equal for equal ones."""
+    numbers = {unit: number for number, unit in enumerate(dict.fromkeys(units))}
+    return np.array([numbers[unit] for unit in units], np.intp)
 
 
 def read_patients(path: Path) -> dict[str, str]:

@@ -94,7 +94,7 @@ MARKERS = frozenset(
 def is_dab(card: Card | None, options: ReportOptions) -> tuple[bool, str]:
     """Return whether the stain is brown, and how that is known: the pixels do not tell, since eosin reads as DAB."""
     if options.dab is not None:
-        return options.dab, "as --dab says" if options.dab else "as --no-dab says"
+        return options.dab, "--dab says so" if options.dab else "--no-dab says so"
     if card is None:
         return False, "nothing tells that the stain is DAB; pass --dab where it is"
     name = re.sub(r"[^a-z0-9]", "", card.made.lower())

@@ -3,7 +3,9 @@
 import io
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
@@ -14,6 +16,9 @@ from restain.pixels import Image
 from restain.reports.picture import LIMIT, Picture, difference, visible
 from restain.reports.report.cases import Views
 from restain.reports.scale import colour_scale
+
+FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+"""Pillow's own font has no Greek letter for micrometres."""
 
 BAR = 0.3
 """Longest scale bar, as a share of the width of a picture."""
@@ -74,7 +79,7 @@ def with_bar(picture: Picture, mpp: Mpp, extent: int) -> Picture:
     pixels = round(length / mpp.x / extent * image.width)
     margin, thick = max(6, image.width // 40), max(3, image.height // 100)
     right, bottom = image.width - margin, image.height - margin
-    text, font = f"{length:g} µm", ImageFont.load_default(max(11, image.width // 24))
+    text, font = f"{length:g} µm", ImageFont.truetype(FONT, max(11, image.width // 24))
     draw = ImageDraw.Draw(image, "RGBA")
     wide = max(pixels, round(font.getlength(text)))
     top = bottom - thick - font.getbbox(text)[3] - 4

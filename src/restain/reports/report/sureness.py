@@ -43,9 +43,10 @@ class Promise:
     def __str__(self) -> str:
         """Return it as a sentence."""
         return (
-            f"Intervals of {self.samples} samples, widened by lambda = {self.lambda_:.4g} ({self.form}): with a "
-            f"chance of {1 - self.delta:.0%} over the choice of the {self.n} calibration images, at most {self.alpha:.0%} "
-            "of the truth lies outside in the mean over images like them. Not in every image, nor in every kind of tissue."
+            f"Intervals of {self.samples} samples, widened by lambda = {self.lambda_:.4g} ({self.form}), promise: "
+            f"with a chance of {1 - self.delta:.0%} over the choice of the {self.n} calibration images, at most "
+            f"{self.alpha:.0%} of the truth lies outside, in the mean over images like them; not in every image, nor "
+            "in every kind of tissue."
         )
 
 

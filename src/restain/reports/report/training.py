@@ -67,8 +67,8 @@ def _doubts(config: TrainConfig, entries: Log, card: Card | None) -> Iterator[st
             f"The training is not finished: {seen:.0f} of {config.training.images} images were seen"
             f"{'' if card else ', and there is no bundle yet'}. The command below goes on."
         )
-    for lines in log_curves(entries).values():
-        for name, points in lines.items():
+    for curves in log_curves(entries):
+        for name, points in curves.lines.items():
             if name.startswith("held_out.") and rises(points):
                 least, last = min(value for _, value in points), points[-1][1]
                 yield (
@@ -88,16 +88,17 @@ def _curves(entries: Log) -> Iterator[Block]:
 
 def _samples(folder: Path) -> Iterator[Block]:
     paths = sorted((folder / "samples").glob("*.png"))
-    chosen = sorted({round(place) for place in np.linspace(0, len(paths) - 1, STEPS)}) if paths else []
-    if chosen:
-        yield Text("Held-out images, one per row: source, virtual, real.")
-    for path in (paths[place] for place in chosen):
-        with Pillow.open(path) as picture:
-            full = np.asarray(picture.convert("RGB"))
+    if not paths:
+        return
+    yield Text("Held-out images, one per row: source, virtual, real.")
+    pictures, full = [], []
+    for place in sorted({round(place) for place in np.linspace(0, len(paths) - 1, STEPS)}):
+        with Pillow.open(paths[place]) as picture:
+            full.append(np.asarray(picture.convert("RGB")))
             picture.thumbnail((PAGE, PAGE), Pillow.Resampling.BOX)
             small = np.asarray(picture.convert("RGB"))
-        title = f"after {int(path.stem)} images"
-        yield Strip(f"samples-{int(path.stem)}", "", "", [(title, png_of(small))], png_of(full))
+        pictures.append((f"after {int(paths[place].stem)} images", png_of(small)))
+    yield Strip("samples", "", "", pictures, png_of(np.concatenate(full, axis=1)))
 
 
 def _model(config: TrainConfig, card: Card | None, folder: Path) -> Iterator[Block]:
