@@ -18,10 +18,13 @@
     RestainWarning            something was done, but the user should know
     ├── AlignmentWarning      images that should show the same tissue at the same pixel do not
     ├── CalibrationWarning    a calibration is of fewer images than were given
+    ├── EmptyChannelWarning   nothing was recorded in a channel
+    ├── FeaturesWarning       distances by features of different weights stand side by side
     ├── GuidanceWarning       guidance steers less, or otherwise, than its settings suggest
     ├── LeakageWarning        what should be apart, training and test images, comes from the same slides
     ├── MaskWarning           masks show nothing, because all are empty or all are full
     ├── MetricWarning         a metric has no value for the images, and was left out
+    ├── SaturationWarning     the camera was at its limit in a channel
     ├── SmallSampleWarning    there are too few images for what was measured of them
     └── UncalibratedWarning   intervals promise nothing, because the model was not calibrated as it is used
 """
@@ -124,6 +127,16 @@ class CalibrationWarning(RestainWarning):
 
 
 @final
+class EmptyChannelWarning(RestainWarning):
+    """Nothing was recorded in a channel."""
+
+
+@final
+class FeaturesWarning(RestainWarning):
+    """Distances by features of different weights stand side by side, and do not compare."""
+
+
+@final
 class GuidanceWarning(RestainWarning):
     """Guidance steers less, or otherwise, than its settings suggest."""
 
@@ -141,6 +154,11 @@ class MaskWarning(RestainWarning):
 @final
 class MetricWarning(RestainWarning):
     """A metric has no value for the images, and was left out."""
+
+
+@final
+class SaturationWarning(RestainWarning):
+    """The camera was at its limit in a channel."""
 
 
 @final

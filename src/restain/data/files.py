@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, final
 
-from restain.data.pairs import Pairs
+from restain.data.pairs import Names, Pairs
 from restain.errors import DataError
 from restain.geometry import Region
 from restain.pixels import Image
 from restain.slides import open_slide, overview
+
+MOST_KEPT = 4 * 2**30
+"""Bytes of decoded images that are kept: half the memory of a small machine. The rest is decoded at every visit."""
 
 
 class FilePair(NamedTuple):
@@ -23,19 +26,21 @@ class FilePair(NamedTuple):
 class FilePairs(Pairs):
     """Pairs of files.
 
-    Memory: with ``keep`` all images that were read, decoded (0.2 MB for 256 px, 3 MB for 1024 px); else one pair.
+    Memory: with ``keep`` the images that were read, decoded (0.2 MB for 256 px, 3 MB for 1024 px, 14 MB for 512 px of
+    26 channels), up to ``MOST_KEPT``; else one pair.
 
     Args:
         files: the pairs; a file may be part of several.
         aligned: whether both sides show the same tissue at the same pixel.
         side: images are shrunk to this longer edge by the mean over areas; None takes them as they are.
-        keep: whether a file that was read is kept, or decoded again at every visit.
+        keep: whether files that were read are kept, as many as there is room for, or decoded again at every visit.
     """
 
     def __init__(self, files: Sequence[FilePair], *, aligned: bool, side: int | None = None, keep: bool = True) -> None:
         self.aligned = aligned
         self._files, self._side, self._keep = files, side, keep
         self._decoded: dict[Path, Image] = {}
+        self._kept = 0
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -62,12 +67,23 @@ class FilePairs(Pairs):
             )
         return source, target
 
+    def channels(self, index: int) -> tuple[Names, Names]:
+        """Return the names that the files of one pair give the channels of both sides.
+
+        Raises:
+            SlideError: a file that cannot be opened.
+        """
+        files = self._files[index]
+        with open_slide(files.source) as source, open_slide(files.target) as target:
+            return source.info.channels, target.info.channels
+
     def _image(self, path: Path) -> Image:
         image = self._decoded.get(path)
         if image is None:
             image = _read(path, self._side)
-            if self._keep:
+            if self._keep and self._kept + image.nbytes <= MOST_KEPT:
                 self._decoded[path] = image
+                self._kept += image.nbytes
         return image
 
 

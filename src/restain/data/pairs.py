@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from restain.pixels import Image
 
+Names = tuple[str, ...]
+"""One name per channel."""
+
 Part = Literal["train", "held_out", "test"]
 """What images are for: to train on, to watch training with, to report scores on."""
 
@@ -36,6 +39,10 @@ class Pairs(ABC):
 
     def auxiliary(self, index: int) -> NDArray[np.float32] | None:
         """Return what the auxiliary task learns from one pair, (H, W) in [-1, 1]; None where there is nothing."""
+        return None
+
+    def channels(self, index: int) -> tuple[Names, Names] | None:
+        """Return the names that files give the channels of both sides of one pair; None where there are no files."""
         return None
 
     def stain(self, index: int) -> int | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import final
 
-from restain.data.pairs import Pairs
+from restain.data.pairs import Names, Pairs
 from restain.pixels import Image
 
 
@@ -33,6 +33,10 @@ class UniplexPairs(Pairs):
     def read(self, index: int) -> tuple[Image, Image]:
         """Return source and target of one pair."""
         return self._sets[index % len(self._sets)].read(self._place(index)[1])
+
+    def channels(self, index: int) -> tuple[Names, Names] | None:
+        """Return the names that the files of one pair give the channels of both sides."""
+        return self._sets[index % len(self._sets)].channels(self._place(index)[1])
 
     def stain(self, index: int) -> int:
         """Return which of the stains one pair shows."""

@@ -8,7 +8,17 @@ from restain.bundle import Card
 from restain.errors import BundleError, DataError
 from restain.geometry import Mpp, Region, Size
 from restain.pixels import Image, Planes, planes_from_image
-from restain.slides import RGB, SlideInfo, SlideReader, read_at, scale_at, size_at
+from restain.slides import (
+    RGB,
+    SlideInfo,
+    SlideReader,
+    contradict,
+    first_difference,
+    in_words,
+    read_at,
+    scale_at,
+    size_at,
+)
 
 
 @final
@@ -93,21 +103,22 @@ def check_channels(info: SlideInfo, card: Card) -> None:
     """Compare the channels of a slide with those a model takes.
 
     Raises:
-        BundleError: their number differs, or one is a colour image and the other is not.
+        BundleError: their number or their names differ, or one is a colour image and the other is not.
     """
     found, wanted = info.channels, card.source.channels
     if len(found) != len(wanted) or (found == RGB) != (wanted == RGB):
         raise BundleError(
-            f"{info.path} has {_list(found)}, but model {card.name!r} takes {_list(wanted)}",
+            f"{info.path} has {in_words(found)}, but model {card.name!r} takes {in_words(wanted)}",
             fix=f"choose a model for such images (`restain models` lists them), or an image of {card.source.name}",
+        )
+    if contradict(found, wanted):
+        raise BundleError(
+            f"{info.path} holds other channels than model {card.name!r} takes, or in another order: "
+            f"{first_difference(found, wanted)}",
+            fix="save the channels in the order of source.channels in its card.yaml, under the names there",
         )
 
 
 def _cover(pixels: float) -> int:
     whole = round(pixels)
     return max(1, whole if abs(pixels - whole) < 1e-6 * pixels else int(np.ceil(pixels)))
-
-
-def _list(channels: tuple[str, ...]) -> str:
-    shown = ", ".join(channels[:4]) + (", ..." if len(channels) > 4 else "")
-    return f"{len(channels)} channel{'s' if len(channels) != 1 else ''} ({shown})"

@@ -1,5 +1,6 @@
 """Slides and plain images: read at any scale, write as pyramids that every viewer opens."""
 
+from restain.slides.channel_names import contradict, first_difference, in_words
 from restain.slides.folders import image_name, images_in
 from restain.slides.images import save_image
 from restain.slides.ome_tiff_writer import create_slide
@@ -16,10 +17,13 @@ __all__ = [
     "SlideReader",
     "SlideWriter",
     "background_of",
+    "contradict",
     "create_slide",
     "create_slides",
+    "first_difference",
     "image_name",
     "images_in",
+    "in_words",
     "open_slide",
     "overview",
     "read_at",

@@ -7,10 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from restain.bundle import Stain, listed
 from restain.data import MaskedPairs, Pairs, check_alignment, check_masks, make_pairs, source_window, threshold_of
+from restain.data.channels import LOOKED_AT, check_values
 from restain.errors import AlignmentWarning, DataError, OutputError
 from restain.methods import find_method
+from restain.slides import contradict, first_difference
 from restain.tissue import PositiveThreshold
 from restain.training.config import TrainConfig
 
@@ -77,10 +81,14 @@ def windowed(config: TrainConfig, train: Pairs) -> Stain:
 
 
 def check_channels(config: TrainConfig, pairs: Pairs) -> None:
-    """Compare the first pair of every stain with the channels the configuration names.
+    """Compare some pairs with the channels the configuration names, and look at what the sources hold.
 
     Raises:
-        DataError: they differ.
+        DataError: their number differs, or names in files do.
+
+    Warns:
+        SaturationWarning: fluorescence with a camera at its limit.
+        EmptyChannelWarning: fluorescence with a channel that is the same everywhere.
     """
     for index, target in enumerate(listed(config.target)):  # several stains take turns
         stains = {"source": config.source, "target": target}
@@ -91,6 +99,26 @@ def check_channels(config: TrainConfig, pairs: Pairs) -> None:
                     f"the configuration names {len(stain.channels)} of {stain.name}",
                     fix=f"mend {side}.channels",
                 )
+    chosen = np.unique(np.linspace(0, len(pairs) - 1, min(LOOKED_AT, len(pairs))).round().astype(int)).tolist()
+    for index in chosen:
+        _check_names(config, pairs, index)
+    if config.source.background < 255:  # white glass is at the limit of its camera, by intention
+        images = (pairs.read(index)[0] for index in chosen)
+        check_values(images, config.source.channels, "training images of the source")
+
+
+def _check_names(config: TrainConfig, pairs: Pairs, index: int) -> None:
+    """Compare the names that the files of a pair give their channels with those of the configuration."""
+    if (names := pairs.channels(index)) is None:
+        return
+    stains = {"source": config.source, "target": listed(config.target)[pairs.stain(index) or 0]}
+    for (side, stain), found in zip(stains.items(), names, strict=True):
+        if contradict(found, stain.channels):
+            raise DataError(
+                f"{side} images ({pairs.name(index)}) hold other channels than the configuration names, or in another "
+                f"order: {first_difference(found, stain.channels)}",
+                fix=f"give {side}.channels the names and the order of the files, which must be alike",
+            )
 
 
 def _recorded(path: Path) -> PositiveThreshold | None:
