@@ -347,3 +347,57 @@ def test_a_full_disk_is_said_to_be_full(restain, bundle, picture, monkeypatch):
     out = picture.parent / "out.ome.tiff"
     refused(restain("stain", picture, "--model", bundle, "--out", out), "disk is full")
     assert not out.exists()
+
+
+def test_uncertainty_is_told_beside_the_stain(restain, sampling_bundle, picture):
+    out = picture.parent / "out.png"
+    command = [
+        "stain",
+        picture,
+        "--model",
+        sampling_bundle,
+        "--out",
+        out,
+        "--uncertainty",
+        "--samples",
+        2,
+        "--interval",
+    ]
+    planned = restain(*command, "--dry-run")
+    assert planned.code == 0
+    assert "2 samples of each tile" in planned.out
+    ended = restain(*command)
+    assert ended.code == 0
+    assert "'tiny-diffusion' was not calibrated" in ended.err
+    assert "uncertainty of Ki67: mean width" in ended.out
+    assert "of tissue above 32" in ended.out
+    assert "widest at x" in ended.out
+    assert sorted(path.name for path in picture.parent.iterdir()) == [
+        *("in.png", "out.lower.png", "out.png"),
+        *("out.uncertainty.geojson", "out.uncertainty.json", "out.uncertainty.png", "out.upper.png"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--samples", 8], "--samples says how --uncertainty is done, which is not asked for: add --uncertainty."),
+        (["--interval"], "--interval says how --uncertainty is done, which is not asked for: add --uncertainty."),
+        (["--above", 9], "--above says how --uncertainty is done, which is not asked for: add --uncertainty."),
+        (["--uncertainty", "--samples", 1], "an interval needs at least 2 samples, not 1: give --samples 20"),
+        (["--uncertainty", "--above", 300], "'above' does not fit"),
+    ],
+)
+def test_options_of_uncertainty_that_do_not_go_together_are_one_sentence(
+    restain, sampling_bundle, picture, options, sentence
+):
+    ended = restain("stain", picture, "--model", sampling_bundle, "--out", picture.parent / "out.png", *options)
+    assert ended.code == 2
+    assert sentence in ended.err
+    assert not (picture.parent / "out.png").exists()
+
+
+def test_a_model_of_one_answer_has_no_uncertainty(restain, bundle, picture):
+    ended = restain("stain", picture, "--model", bundle, "--out", picture.parent / "out.png", "--uncertainty")
+    assert ended.code == 2
+    assert "computes one answer, which says nothing of how sure it is: it has no intervals" in ended.err

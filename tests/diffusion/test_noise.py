@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from restain.diffusion import RandomNoise, SlideNoise
+from restain.diffusion import JoinedNoise, RandomNoise, SlideNoise
 from restain.errors import DataError
 from restain.geometry import Point, Region
 
@@ -161,3 +161,28 @@ def test_the_noise_of_one_image_is_its_share_of_the_batch(noise):
     together = noise(torch.empty(2, 3, 8, 8), 4)
     for image in (0, 1):
         assert torch.equal(noise.of(image)(torch.empty(1, 3, 8, 8), 4), together[[image]])
+
+
+@pytest.mark.parametrize("kind", ["random", "slide"])
+def test_samples_have_streams_of_their_own_and_the_first_is_that_without_samples(kind):
+    like = torch.empty(1, 3, 512, 512)
+
+    def noise(**sample):
+        return RandomNoise(1, **sample) if kind == "random" else SlideNoise(1, [Point(7, -9)], **sample)
+
+    alone, first, second = noise()(like, 3), noise(sample=0)(like, 3), noise(sample=1)(like, 3)
+    assert torch.equal(alone, first)
+    assert abs(correlation(first, second)) < LIMIT
+    assert abs(correlation(first**2, second**2)) < LIMIT
+    assert torch.equal(noise(sample=1).of(0)(like, 3), second)
+
+
+def test_joined_noise_is_that_of_its_parts_one_after_another():
+    places, like = [Point(0, 0), Point(5, 70)], torch.empty(6, 3, 8, 8)
+    parts = [SlideNoise(1, places, sample) for sample in range(3)]
+    joined = JoinedNoise(parts, 2)
+    assert torch.equal(joined(like, 1), torch.cat([part(like[:2], 1) for part in parts]))
+    for image in range(6):
+        assert torch.equal(joined.of(image)(like[:1], 1)[0], joined(like, 1)[image])
+    with pytest.raises(DataError, match="noise for 6 images was asked for a batch of 4"):
+        joined(like[:4], 1)

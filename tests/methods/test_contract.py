@@ -130,6 +130,16 @@ def test_the_seed_decides_a_sample_and_nothing_else_does(name):
     assert torch.equal(first, other) is not find_method(name).samples
 
 
+def test_draws_in_one_pass_are_the_stains_of_each_noise(name):
+    method, source = tiny(name).eval(), pairs(2).source
+    noises = [SlideNoise(3, [Point(0, 0), Point(64, 8)], sample) for sample in range(3)]
+    with torch.no_grad():
+        drawn = method.draws(source, noises, FEW[name])
+        alone = torch.stack([method.stain(source, noise, FEW[name]) for noise in noises])
+    torch.testing.assert_close(drawn, alone, atol=1e-5, rtol=0)
+    assert (drawn[0] != drawn[1]).any() == find_method(name).samples
+
+
 @pytest.mark.parametrize("name", sorted(EXACT))
 def test_overfits_four_pairs(name):
     """The loss falls below a tenth of its start on four pairs in 500 steps."""

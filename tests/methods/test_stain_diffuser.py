@@ -271,3 +271,19 @@ def test_it_overfits_four_pairs(options):
 
 def test_it_is_in_the_catalogue_and_paired():
     assert METHODS["stain_diffuser"].paired
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"modulation": {"form": "gate"}}, {"modulation": {"form": "concat"}}, {"stains": 2, "shared": True}],
+    ids=["xattn", "gate", "concat", "stains"],
+)
+def test_several_draws_share_the_features_of_a_source(options):
+    method, calls = tiny(target_channels=3 * options.get("stains", 1), **options), []
+    if method.encoder is not None:
+        method.encoder.register_forward_hook(lambda *_: calls.append(1))
+    noises = [RandomNoise(0, sample=sample) for sample in range(3)]
+    drawn = method.draws(batch().source, noises, SAMPLING)
+    assert len(calls) == (method.encoder is not None)
+    alone = torch.stack([method.stain(batch().source, noise, SAMPLING) for noise in noises])
+    torch.testing.assert_close(drawn, alone, atol=1e-5, rtol=0)
