@@ -1,7 +1,6 @@
 """Images with known truth: where they come from, whom they are of, and whether they fit the model."""
 
 import csv
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,9 +10,9 @@ from restain.bundle import Card, listed
 from restain.data import FolderPairsConfig, Pairs, Part, PhantomPairs, check_alignment, make_pairs
 from restain.errors import ConfigError, DataError
 from restain.geometry import Mpp
-from restain.pixels import Image
 from restain.slides import images_in, open_slide
 from restain.training.config import TrainConfig
+from restain.uncertainty import image_digest
 
 Unit = Literal["image", "patient", "slide"]
 """What counts as one: what was drawn independently of the others."""
@@ -142,12 +141,7 @@ def with_table(images: ImageSet, table: Path, label: str | None = None) -> Image
 def digests_of(images: ImageSet) -> Iterator[str]:
     """Yield the SHA-256 of the source pixels of every image."""
     for index in range(len(images)):
-        yield digest_of(images.pairs.read(index)[0])
-
-
-def digest_of(image: Image) -> str:
-    """Return the SHA-256 of an image's type, shape and pixels."""
-    return hashlib.sha256(f"{image.dtype} {image.shape} ".encode() + image.tobytes()).hexdigest()
+        yield image_digest(images.pairs.read(index)[0])
 
 
 def _check_images(images: ImageSet, card: Card) -> None:

@@ -4,10 +4,11 @@ import warnings
 from collections.abc import Mapping
 
 from restain.bundle import Card
-from restain.calibration.images import ImageSet, digest_of
+from restain.calibration.images import ImageSet
 from restain.config import Config, parse_config
 from restain.data import DataConfig, PhantomPairs, make_pairs
 from restain.errors import DataError, LeakageWarning, RestainError
+from restain.uncertainty import image_digest
 
 
 class _Data(Config):
@@ -48,7 +49,7 @@ def refuse_training_images(card: Card, images: ImageSet, digests: Mapping[str, s
     seen = [
         name
         for name in images.names
-        if name in known and (fields or digest_of(training.read(known[name])[0]) == digests[name])
+        if name in known and (fields or image_digest(training.read(known[name])[0]) == digests[name])
     ]
     if seen:
         raise DataError(

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restain.bundle import Card, Model
-from restain.calibration.images import digest_of
 from restain.calibration.options import CalibrateOptions
 from restain.errors import DataError, OutputError
 from restain.geometry import Mpp
@@ -22,7 +21,7 @@ from restain.inference.array_reader import ArrayReader
 from restain.pixels import Image, planes_from_image
 from restain.slides import overview
 from restain.tissue import Mask, tissue_mask
-from restain.uncertainty import ImageRisk, Interval, ReliabilityCurve, interval_of
+from restain.uncertainty import ImageRisk, Interval, ReliabilityCurve, image_digest, interval_of
 
 LEAST_OVERVIEW = 64
 """Tissue is looked for on a picture with at least so many pixels along the longer edge."""
@@ -109,7 +108,7 @@ class Laboratory:
         """Draw samples of an image, and keep what is made of them."""
         rule, curve = self.options.interval, ReliabilityCurve(self.options.interval)
         # Noise depends on the place in the image, so with one seed all images would have the same.
-        digest = hashlib.sha256(f"{self.options.seed} {digest_of(source)}".encode()).digest()
+        digest = hashlib.sha256(f"{self.options.seed} {image_digest(source)}".encode()).digest()
         running = self.running.model_copy(update={"seed": int.from_bytes(digest[:7], "little")})
         samples = stain_samples(source, self.model, rule.samples, mpp=self.model.mpp, options=running)
         interval = interval_of(samples, rule)
@@ -138,7 +137,7 @@ class Laboratory:
             "card": card,
             "running": self.running.model_dump(mode="json", include={"sampler", "steps", "precision"}),
             "options": self.options.model_dump(mode="json", include={"interval", "seed"}),
-            "images": [digest_of(source), digest_of(target)],
+            "images": [image_digest(source), image_digest(target)],
         }
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:32]
 

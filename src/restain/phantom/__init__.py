@@ -5,6 +5,7 @@
 
 * ``lattice`` randomness that depends on position only; ``micrometres`` and ``grid`` rectangles, pixels and samples;
 * ``morphology`` knobs; ``glands``, ``tissue`` slow fields of the block; ``section`` which cut of it is seen;
+  ``retake`` what of it is drawn anew;
 * ``places``, ``population``, ``cells``, ``markers`` the cells and their markers' laws; ``bayes`` what is possible;
 * ``matrix``, ``nuclei``, ``territories``, joined in ``specimen``: planes on the samples;
 * ``hematoxylin_eosin``, ``immuno``, ``autofluorescence``, listed in ``stains``: what binds or shines where;
@@ -19,6 +20,7 @@ from restain.phantom.kinds import CLASS_NAMES, KIND_NAMES
 from restain.phantom.micrometres import Extent
 from restain.phantom.morphology import Morphology
 from restain.phantom.phantom import Phantom
+from restain.phantom.retake import Retake
 from restain.phantom.scene import Scene
 from restain.phantom.section import REFERENCE, Section
 from restain.phantom.slide import PhantomSlide, write_phantom
@@ -35,6 +37,7 @@ __all__ = [
     "Morphology",
     "Phantom",
     "PhantomSlide",
+    "Retake",
     "Scene",
     "Section",
     "Stain",

@@ -12,6 +12,7 @@ from restain.phantom.blending import blended, fibrous, into_nuclei
 from restain.phantom.cells import CellTable
 from restain.phantom.kinds import LYMPHOCYTE
 from restain.phantom.lattice import key_of, normal
+from restain.phantom.retake import renamed
 from restain.phantom.specimen import Specimen
 
 Singles = NDArray[np.float32]
@@ -119,7 +120,7 @@ def _background(specimen: Specimen) -> Singles:
 def _dose(specimen: Specimen, marker: str, cells: CellTable, median: float, spread: float) -> NDArray[np.float64]:
     """Return the DAB that each cell would carry if positive: log-normal, cut at two deviations."""
     values: NDArray[np.float64] = median * np.exp(
-        spread * normal(key_of(specimen.seed, "dose", marker), cells.id, limit=2)
+        spread * normal(key_of(specimen.seed, *renamed(specimen.tissue.retake, "dose", marker)), cells.id, limit=2)
     )
     return values
 

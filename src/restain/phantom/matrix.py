@@ -19,6 +19,9 @@ PERIOD = 256
 """Side of the periodic table that fibres take their brightness from; warping hides the period."""
 
 
+FINE = 0.9
+"""Grain of the finest texture in micrometres, that of chromatin too."""
+
 CRIMP_STEP = 2.0
 """Samples this far apart, in micrometres, do not show single fibres."""
 
@@ -53,20 +56,17 @@ class Matrix:
 
 def draw_matrix(tissue: Tissue, section: Section, grid: Grid) -> Matrix:
     """Return the planes of a section on a grid; the section's deformation bends what is slow, textures are its own."""
-    y, x = grid.y, grid.x
     slow = _Lattice.of(tissue, section, grid)
     at_y, at_x = slow.y, slow.x
     where = tissue.depth(at_y, at_x)
 
-    def texture(name: str, pitch: float) -> Singles:
-        if pitch < grid.step / 2:  # so coarse a sample sees only the mean
-            return np.zeros(grid.shape, np.float32)
-        return value_noise(key_of(tissue.seed, *section.names(name)), y, x, pitch)
+    def textured(name: str, pitch: float) -> Singles:
+        return texture(key_of(tissue.seed, *section.names(name)), grid, pitch)
 
     plane = slow.plane
     across, along = tissue.fibres(at_y, at_x, where.depth)
-    fine = texture("fine", 0.9)
-    coarse = texture("coarse", 6.0)
+    fine = textured("fine", FINE)
+    coarse = textured("coarse", 6.0)
     depth = plane(where.depth)
     lumen = plane(np.maximum(where.lumen, -100.0))
     lumen += coarse * np.float32(0.8)
@@ -76,7 +76,7 @@ def draw_matrix(tissue: Tissue, section: Section, grid: Grid) -> Matrix:
 
     # Fibres crimp on the scale of a few micrometres, and every bundle has its own grain.
     across_plane, along_plane = plane(across), plane(along)
-    crimp = texture("crimp", 11.0)
+    crimp = textured("crimp", 11.0)
     across_plane += crimp * np.float32(1.9)
     fibre = np.zeros(grid.shape, np.float32)
     if grid.step < CRIMP_STEP:
@@ -107,6 +107,13 @@ def draw_matrix(tissue: Tissue, section: Section, grid: Grid) -> Matrix:
     edge += np.float32(0.5)
     _clip(edge)
     return Matrix(edge, depth, lumen, wall, apex, fibre, cleft, fine, coarse)
+
+
+def texture(key: np.uint64, grid: Grid, pitch: float) -> Singles:
+    """Return noise of unit variance with grains of a size in micrometres, (H, W); zero where samples are too coarse."""
+    if pitch < grid.step / 2:  # so coarse a sample sees only the mean
+        return np.zeros(grid.shape, np.float32)
+    return value_noise(key, grid.y, grid.x, pitch)
 
 
 def smooth_plane(tissue: Tissue, section: Section, grid: Grid, field: Callable[[Floats, Floats], Floats]) -> Singles:

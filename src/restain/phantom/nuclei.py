@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from restain.phantom.cells import CellTable
 from restain.phantom.grid import Grid
 from restain.phantom.lattice import key_of, normal, uniform
+from restain.phantom.retake import Retake, renamed
 
 Singles = NDArray[np.float32]
 
@@ -110,7 +111,7 @@ def winners(flat: NDArray[np.int64], cell: NDArray[np.int32], score: Singles, si
     return owners
 
 
-def draw_nuclei(seed: int, cells: CellTable, grid: Grid, grain: Singles) -> Nuclei:
+def draw_nuclei(seed: int, cells: CellTable, grid: Grid, grain: Singles, retake: Retake | None = None) -> Nuclei:
     """Return the samples that nuclei cover.
 
     Args:
@@ -118,13 +119,14 @@ def draw_nuclei(seed: int, cells: CellTable, grid: Grid, grain: Singles) -> Nucl
         cells: all cells whose nuclei may touch the grid.
         grid: samples.
         grain: noise of unit variance on the grid, for the texture of chromatin.
+        retake: may place nucleoli elsewhere.
     """
     reach = reach_of(seed, cells, grid, EDGE)
     cover = np.clip(reach.inside / np.float32(2 * EDGE) + np.float32(0.5), 0, 1)
     clumps = cells.clumps.astype(np.float32)[reach.cell]
     rim = np.maximum(1 - np.abs(reach.inside - np.float32(0.55)) / np.float32(0.75), 0)
     density = 1 + clumps * (grain.reshape(-1)[reach.flat] + np.float32(1.1) * rim - np.float32(0.35))
-    density += _nucleoli(seed, cells, grid, reach)
+    density += _nucleoli(seed, cells, grid, reach, retake)
     np.maximum(density, np.float32(0.15), out=density)
     return Nuclei(reach.flat, reach.cell, cover, density)
 
@@ -178,11 +180,15 @@ def _ray_length(u: Singles, v: Singles, long: Singles, short: Singles) -> Single
     return length
 
 
-def _nucleoli(seed: int, cells: CellTable, grid: Grid, reach: Reach) -> Singles:
+def _nucleoli(seed: int, cells: CellTable, grid: Grid, reach: Reach, retake: Retake | None) -> Singles:
     """Return the extra density of nucleoli: one small dark dot off the centre of some nuclei."""
     shift = 0.35 * cells.radius
-    y = (cells.y + shift * (2 * uniform(key_of(seed, "nucleolus y"), cells.id) - 1)) / grid.step_y - grid.region.y - 0.5
-    x = (cells.x + shift * (2 * uniform(key_of(seed, "nucleolus x"), cells.id) - 1)) / grid.step_x - grid.region.x - 0.5
+    off_y, off_x = (
+        shift * (2 * uniform(key_of(seed, *renamed(retake, name, inside_nuclei=True)), cells.id) - 1)
+        for name in ("nucleolus y", "nucleolus x")
+    )
+    y = (cells.y + off_y) / grid.step_y - grid.region.y - 0.5
+    x = (cells.x + off_x) / grid.step_x - grid.region.x - 0.5
     extra = np.zeros(len(reach.flat), np.float32)
     some = np.flatnonzero((cells.nucleolus > 0)[reach.cell])
     row, column = np.divmod(reach.flat[some], grid.region.width)

@@ -11,6 +11,7 @@ from restain.phantom.cells import CellTable
 from restain.phantom.micrometres import Box, Extent
 from restain.phantom.morphology import Morphology
 from restain.phantom.population import section_cells
+from restain.phantom.retake import Retake
 from restain.phantom.scene import Scene
 from restain.phantom.section import REFERENCE, Section
 from restain.phantom.stains import Stain
@@ -29,16 +30,18 @@ class Phantom:
         seed: everything is drawn from it: the tissue, the cells, and the look of every stain's slide.
         extent: None for tissue without end; else the size of a slide that tissue covers in part, from the origin.
         shape: knobs of the tissue.
+        retake: the same tissue with all drawn anew that a picture of it does not tell; None for the first draw.
     """
 
     seed: int
     extent: Extent | None = None
     shape: Morphology = field(default_factory=Morphology)
+    retake: Retake | None = None
 
     @property
     def tissue(self) -> Tissue:
         """The block that sections are cut from."""
-        return Tissue(self.seed, self.shape, self.extent)
+        return Tissue(self.seed, self.shape, self.extent, self.retake)
 
     def scene(self, region: Region, mpp: Mpp, section: Section = REFERENCE) -> Scene:
         """Return a region to take several pictures and masks of; what they share is computed once."""

@@ -10,6 +10,7 @@ from restain.phantom.lattice import key_of, noise_at, normal, uniform
 from restain.phantom.markers import CD3, CK818, HER2_STEPS, KI67
 from restain.phantom.micrometres import Box
 from restain.phantom.places import Places, places
+from restain.phantom.retake import renamed
 from restain.phantom.section import Section
 from restain.phantom.tissue import Tissue
 
@@ -54,7 +55,7 @@ def section_cells(tissue: Tissue, section: Section, box: Box) -> CellTable:
     if section.number:
         block = Box.around(*section.block_of(seed, *box.probes(step))).grow(step / 2)
     found = places(tissue, section, block.grow(MARGIN))
-    z_radius, z_chromatin = _look(seed, found)
+    z_radius, z_chromatin = _look(tissue, found)
     radius = np.asarray(RADIUS)[found.kind] * (1 + RADIUS_SPREAD * z_radius)
     keep = _without_overlap(found, radius, uniform(key_of(seed, "priority"), found.id))
     y, x = section.section_of(seed, found.y, found.x)
@@ -62,7 +63,7 @@ def section_cells(tissue: Tissue, section: Section, box: Box) -> CellTable:
     id_, kind, y, x, angle = found.id[keep], found.kind[keep], y[keep], x[keep], found.angle[keep]
     z_radius, z_chromatin, radius = z_radius[keep], z_chromatin[keep], radius[keep]
 
-    elongation = uniform(key_of(seed, "aspect"), id_)
+    elongation, dot = uniform(key_of(seed, "aspect"), id_), uniform(_inside(tissue, "nucleolus"), id_)
     return CellTable(
         id=id_,
         kind=kind,
@@ -74,41 +75,69 @@ def section_cells(tissue: Tissue, section: Section, box: Box) -> CellTable:
         z_radius=z_radius,
         chromatin=np.asarray(CHROMATIN)[kind] * np.exp(CHROMATIN_SPREAD * z_chromatin),
         z_chromatin=z_chromatin,
-        clumps=np.asarray(CLUMPS)[kind] * (0.6 + 0.8 * uniform(key_of(seed, "clumps"), id_)),
-        nucleolus=np.where(kind == EPITHELIUM, np.clip(2.2 * uniform(key_of(seed, "nucleolus"), id_) - 1.2, 0, 1), 0.0),
+        clumps=np.asarray(CLUMPS)[kind] * (0.6 + 0.8 * uniform(_inside(tissue, "clumps"), id_)),
+        nucleolus=np.where(
+            kind == EPITHELIUM, np.clip(2.2 * uniform(_inside(tissue, "nucleolus"), id_) - 1.2, 0, 1), 0.0
+        ),
         ki67_probability=(ki67 := KI67.probability(kind, z_chromatin, z_radius)),
-        ki67=_draw(seed, "ki67", id_) < ki67,
+        ki67=_draw(tissue, "ki67", id_) < ki67,
         cd3_probability=(cd3 := CD3.probability(kind, z_chromatin, z_radius)),
-        cd3=_draw(seed, "cd3", id_) < cd3,
+        cd3=_draw(tissue, "cd3", id_) < cd3,
         ck818_probability=(ck818 := CK818.probability(kind, z_chromatin, z_radius)),
-        ck818=_draw(seed, "ck818", id_) < ck818,
+        ck818=_draw(tissue, "ck818", id_) < ck818,
         her2_probability=(
             her2 := np.stack([law.probability(kind, z_chromatin, z_radius) for law in HER2_STEPS], axis=-1)
         ),
-        her2=(_draw(seed, "her2", id_)[:, None] < her2).sum(axis=-1).astype(np.int8),
+        her2=(_draw(tissue, "her2", id_)[:, None] < her2).sum(axis=-1).astype(np.int8),
     )
 
 
-def _draw(seed: int, marker: str, id_: NDArray[np.int64]) -> Floats:
+def _draw(tissue: Tissue, marker: str, id_: NDArray[np.int64]) -> Floats:
     """Return one uniform number per cell: the part of a marker that no image tells."""
-    return uniform(key_of(seed, "marker", marker), id_)
+    return uniform(key_of(tissue.seed, *renamed(tissue.retake, "marker", marker)), id_)
 
 
-def _look(seed: int, cells: Places) -> tuple[Floats, Floats]:
+def _inside(tissue: Tissue, name: str) -> np.uint64:
+    """Return the key of what is drawn inside nuclei, where not every stain shows it."""
+    return key_of(tissue.seed, *renamed(tissue.retake, name, inside_nuclei=True))
+
+
+RESTING, ACTIVE = (-0.45, 0.65), (1.25, 0.55)
+"""Mean and standard deviation of the standardised radius, and of the standardised chromatin, of the two sorts of
+nuclei; cut at two deviations."""
+
+
+def _look(tissue: Tissue, cells: Places) -> tuple[Floats, Floats]:
     """Return the standardised radius and chromatin: a mixture of resting nuclei and of large, dark ones.
 
-    The share of large, dark nuclei among epithelium follows a slow field and differs from slide to slide.
+    The share of large, dark nuclei among epithelium follows a slow field and differs from slide to slide. In a retake
+    that sees sizes alone, chromatin is drawn given the size.
     """
+    seed = tissue.seed
     slide = 0.45 * float(normal(key_of(seed, "activity of the slide"), 0, limit=2)[0])
     activity = slide + 0.7 * noise_at(key_of(seed, "activity"), cells.y, cells.x, 260)
     share = np.where(cells.kind == EPITHELIUM, 1 / (1 + np.exp(1.05 - activity)), ACTIVE_SHARE)
     active = uniform(key_of(seed, "active"), cells.id) < share
 
-    def drawn(name: str) -> Floats:
-        draw = normal(key_of(seed, name), cells.id, limit=2)
-        return np.where(active, 1.25 + 0.55 * draw, -0.45 + 0.65 * draw)
+    def drawn(key: np.uint64) -> Floats:
+        draw = normal(key, cells.id, limit=2)
+        return np.where(active, ACTIVE[0] + ACTIVE[1] * draw, RESTING[0] + RESTING[1] * draw)
 
-    return drawn("radius"), drawn("chromatin")
+    z_radius = drawn(key_of(seed, "radius"))
+    if tissue.retake is not None and tissue.retake.source == "autofluorescence":
+        active = uniform(_inside(tissue, "active"), cells.id) < _active_given(z_radius, share)
+    return z_radius, drawn(_inside(tissue, "chromatin"))
+
+
+def _active_given(z_radius: Floats, share: Floats) -> Floats:
+    """Return the probability that a nucleus of some size is one of the large, dark ones, by Bayes' rule."""
+
+    def density(mean: float, spread: float) -> Floats:
+        z = (z_radius - mean) / spread
+        return np.where(np.abs(z) <= 2, np.exp(-0.5 * z**2) / spread, 0.0)
+
+    large, small = share * density(*ACTIVE), (1 - share) * density(*RESTING)
+    return np.divide(large, large + small, out=share.copy(), where=large + small > 0)
 
 
 def _without_overlap(cells: Places, radius: Floats, priority: Floats) -> NDArray[np.bool_]:

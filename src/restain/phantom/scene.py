@@ -17,6 +17,7 @@ from restain.phantom.lattice import key_of
 from restain.phantom.look import look_of
 from restain.phantom.optics import MARGIN, brightfield
 from restain.phantom.overview import overview_amounts
+from restain.phantom.retake import renamed
 from restain.phantom.section import Section
 from restain.phantom.specimen import Specimen
 from restain.phantom.stains import BRIGHTFIELD, Stain
@@ -98,14 +99,15 @@ class Scene:
         Raises:
             DataError: no such stain.
         """
-        specimen = self._specimen
-        noise = key_of(specimen.seed, *specimen.section.names(stain), "sensor")
+        specimen, retake = self._specimen, self._specimen.tissue.retake
+        again = None if retake is not None and retake.source == stain else retake
+        noise = key_of(specimen.seed, *renamed(again, *specimen.section.names(stain), "sensor"))
         if stain == "autofluorescence":
             return autofluorescence(specimen, self._frame, noise)
         if stain not in BRIGHTFIELD:
             raise DataError(f"a phantom has no stain {stain!r}", fix=f"choose one of {', '.join(get_args(Stain))}")
         dyes = BRIGHTFIELD[stain]
-        look = look_of(specimen.seed, stain, dyes.vectors)
+        look = look_of(specimen.seed, stain, dyes.vectors, retake)
         amounts = overview_amounts(specimen, stain) if specimen.grid.overview else dyes.amounts(specimen)
         for amount, strength in zip(amounts, look.strength, strict=True):
             amount *= np.float32(strength)

@@ -5,10 +5,12 @@ from typing import final
 
 from restain.phantom.cells import CellTable
 from restain.phantom.grid import Grid
-from restain.phantom.matrix import Matrix, draw_matrix
+from restain.phantom.lattice import key_of
+from restain.phantom.matrix import FINE, Matrix, draw_matrix, texture
 from restain.phantom.micrometres import Box
 from restain.phantom.nuclei import Nuclei, Reach, draw_nuclei, reach_of
 from restain.phantom.population import section_cells
+from restain.phantom.retake import renamed
 from restain.phantom.section import Section
 from restain.phantom.territories import REACH as TERRITORY_REACH
 from restain.phantom.territories import Territories, draw_territories
@@ -55,7 +57,9 @@ class Specimen:
     @cached_property
     def nuclei(self) -> Nuclei:
         """The samples that nuclei of ``cells`` cover."""
-        return draw_nuclei(self.seed, self.cells, self.grid, self.matrix.fine)
+        names = renamed(self.tissue.retake, *self.section.names("fine"), inside_nuclei=True)
+        grain = texture(key_of(self.seed, *names), self.grid, FINE)
+        return draw_nuclei(self.seed, self.cells, self.grid, grain, self.tissue.retake)
 
     @cached_property
     def rings(self) -> Reach:

@@ -14,6 +14,7 @@ from restain.phantom.glands import Depth, gland_depth
 from restain.phantom.lattice import key_of, noise_at, uniform
 from restain.phantom.micrometres import Extent
 from restain.phantom.morphology import Morphology
+from restain.phantom.retake import Retake
 
 Floats = NDArray[np.float64]
 
@@ -33,11 +34,13 @@ class Tissue:
         seed: everything is drawn from it.
         shape: knobs.
         extent: of the slide, or None for tissue without end.
+        retake: what of it is drawn anew; None for nothing.
     """
 
     seed: int
     shape: Morphology
     extent: Extent | None
+    retake: Retake | None = None
 
     def depth(self, y: Floats, x: Floats) -> Depth:
         """Return the depth of points in the glands."""

@@ -4,7 +4,7 @@ from restain.uncertainty.bounds import hoeffding_bentkus_bound, hoeffding_bound,
 from restain.uncertainty.calibration import Calibration, Form, widen
 from restain.uncertainty.intervals import Interval, IntervalRule, OrderRanks, interval_of, order_ranks
 from restain.uncertainty.rcps import ImageRisk, calibrate
-from restain.uncertainty.record import CalibrationRecord
+from restain.uncertainty.record import CalibrationRecord, image_digest
 from restain.uncertainty.reliability import (
     Reliability,
     ReliabilityCurve,
@@ -27,6 +27,7 @@ __all__ = [
     "calibrate",
     "hoeffding_bentkus_bound",
     "hoeffding_bound",
+    "image_digest",
     "images_needed",
     "interval_of",
     "order_ranks",

@@ -1,7 +1,9 @@
 """What a model's card says of a calibration: the numbers, and on what they were found."""
 
-from typing import final
+import hashlib
+from typing import Any, final
 
+from numpy.typing import NDArray
 from pydantic import Field
 
 from restain.config import Config
@@ -29,6 +31,11 @@ class CalibrationRecord(Config):
     data: str
     """Where the images are from, for people."""
     images: dict[str, str]
-    """First digits of the SHA-256 of every source image by its name, so that nobody tests on them unawares."""
+    """First digits of every source image's ``image_digest`` by its name, so that nobody tests on them unawares."""
     groups: dict[str, str] = Field(default_factory=dict)
     """The patient or slide of every image, where known; then n of the calibration counts these."""
+
+
+def image_digest(image: NDArray[Any]) -> str:
+    """Return the SHA-256 of an image's type, shape and pixels, by which a record names its images."""
+    return hashlib.sha256(f"{image.dtype} {image.shape} ".encode() + image.tobytes()).hexdigest()
