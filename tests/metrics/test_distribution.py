@@ -195,7 +195,7 @@ def test_halves_share_no_group_and_have_equally_many_tiles():
         assert len({*groups[first], *groups[second]}) == 7  # what is left out is a part of groups, never all of one
 
 
-@pytest.mark.filterwarnings("ignore:FID of")
+@pytest.mark.filterwarnings("ignore:The Frechet distance of")
 def test_too_few_groups_have_no_interval_and_too_few_real_ones_no_floor():
     x, y = features(60), features(40, 1)
     with pytest.warns(SmallSampleWarning, match="Tiles of 3 against 40 images tell nothing of other images"):
@@ -223,7 +223,7 @@ def test_subsets_are_given_beside_all_pairs():
 
 
 def test_few_images_are_warned_of_with_the_floor():
-    with pytest.warns(SmallSampleWarning, match=r"FID of 50 against 60 images .* 30 each, are at \d"):
+    with pytest.warns(SmallSampleWarning, match=r"The Frechet distance of 50 against 60 images .* 30 each, are at \d"):
         compare_distributions(features(50), features(60, 1), generator=np.random.default_rng(0), resamples=0)
 
 

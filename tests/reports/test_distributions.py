@@ -12,7 +12,7 @@ from restain.metrics import METRICS, KidSubsets, compare_distributions
 from restain.reports import NUMBERS, PROFILES, compare_folders, evaluate, find_profile
 from restain.reports.distributions import SEED
 
-pytestmark = pytest.mark.filterwarnings("ignore:FID of")
+pytestmark = pytest.mark.filterwarnings("ignore:The Frechet distance of")
 
 
 class Means(Extractor):
@@ -78,7 +78,7 @@ def test_tiles_of_an_image_are_drawn_together(folder):
 
 
 def test_few_images_are_warned_of(folder):
-    with pytest.warns(SmallSampleWarning, match="FID of 12 against 14 images is biased"):
+    with pytest.warns(SmallSampleWarning, match="The Frechet distance of 12 against 14 images is biased"):
         compare_folders(folder("p", 12, 100), folder("t", 14, 100), Means(), numbers=NUMBERS)
 
 
@@ -174,7 +174,7 @@ def test_profiles_name_metrics_that_exist():
 def test_a_profile_measures_what_it_says(folder, tmp_path, profile, metrics, numbers, subsets):
     both = folder("t", 101, 120)
     needs = subsets is not None and subsets[1] > 101
-    with pytest.warns(SmallSampleWarning, match="is left out" if needs else "FID of"):
+    with pytest.warns(SmallSampleWarning, match="is left out" if needs else "The Frechet distance of"):
         evaluation = evaluate(both, both, tmp_path / "out", features=Means(resizes=True), profile=profile)
     record = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert record["profile"] == profile

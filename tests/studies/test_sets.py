@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from restain.errors import ConfigError, SmallSampleWarning, StudyError
+from restain.errors import ConfigError, FeaturesWarning, SmallSampleWarning, StudyError
 from restain.features import Extractor, features_of, tiles_in
 from restain.geometry import Mpp
-from restain.metrics import compare_distributions, pearson, positive_share
+from restain.metrics import Estimate, compare_distributions, pearson, positive_share
 from restain.studies import cells, sets
 from restain.studies.plan import make_plan
 
@@ -81,7 +81,7 @@ def test_a_row_compares_the_tiles_of_all_its_images_with_real_ones(done, means):
     assert done.rows()["real stain"]["fid"] == ""
     assert done.rows()["source, unstained"]["positivity_pearson"] == ""
     for text in ((out / "tables" / "methods.md").read_text(), (out / "study.html").read_text()):
-        told = "12 tiles of 3 images against 12 real ones of 3, 16 px each, by features phantom (11111111); too few"
+        told = "12 tiles of 3 images against 12 real ones of 3, 16 px each, by features phantom (111111111111); too few"
         assert told in text
 
 
@@ -139,6 +139,39 @@ def test_sets_are_compared_once_and_again_where_weights_or_features_are_others(d
     changed = {path for path in before if before[path] != after[path]}
     assert {path.rsplit("/", 1)[1] for path in changed} == {"set.json"}
     assert done.states(**change, features="inception")["cell ki67, diffusion"].why == "fid to be measured"
+
+
+@pytest.mark.filterwarnings("ignore::restain.errors.SmallSampleWarning")
+def test_fid_and_fsd_stand_side_by_side_each_by_its_own_features(fresh, means, monkeypatch):
+    asked, only = [], ("source, unstained",)
+
+    def extractor(name: str, _: str) -> Extractor:
+        asked.append(name)
+        found = Means(("2" if name.startswith("stainnet") else "1") * 64)
+        found.frechet = "fsd" if name.startswith("stainnet") else "fid"
+        return found
+
+    monkeypatch.setattr(sets, "_extractor", extractor)
+    fresh.run(only=only, **columns("fid", "fsd"), stainnet="stainnet=mine")
+    row = fresh.rows()["source, unstained"]
+    assert asked == ["phantom", "stainnet=mine"]
+    assert row["fsd"] == row["fid"] != ""  # the same features here
+    text = (fresh.out / "tables" / "methods.md").read_text()
+    assert "by features phantom (111111111111)" in text
+    assert "by features stainnet=mine (222222222222)" in text
+    state = fresh.states(**columns("fid", "fsd"))["cell ki67, source, unstained"]
+    assert state.why == "fsd to be measured"  # by the classifier that ships
+
+
+def test_values_of_different_classifiers_in_one_column_are_told():
+    estimate = Estimate(1.0, 0.5, 1.5, 0.1, 0.2)
+
+    def distances(digest: str, name: str) -> sets.Distances:
+        return sets.Distances("stainnet", digest, 128, 20, 5, 20, 5, 10, {name: estimate})
+
+    sets.warn_of_mixture([distances("1" * 64, "fsd"), distances("2" * 64, "fid"), distances("1" * 64, "fsd")])
+    with pytest.warns(FeaturesWarning, match="weights 111111111111 and of others by 222222222222, and"):
+        sets.warn_of_mixture([distances("1" * 64, "fsd"), distances("2" * 64, "fsd")])
 
 
 def test_another_extractor_must_be_one_that_exists(fresh):

@@ -23,7 +23,10 @@ def evaluate(
     ] = None,
     features: Annotated[
         str | None,
-        typer.Option(help="Adds FID, KID, precision and recall by: phantom, inception, inception=PATH or timm=MODEL."),
+        typer.Option(
+            help="Adds FID, KID, precision and recall by: phantom, inception, inception=PATH, timm=MODEL; "
+            "or, with FSD in place of FID, by stainnet or stainnet=PATH."
+        ),
     ] = None,
     profile: Annotated[
         str | None, typer.Option(help="Metrics as in staindiffuser or asp (papers), or as recommended.")
@@ -105,15 +108,14 @@ def _distance_table(distance: "FeatureDistance") -> "Table":
         f"{found.groups_target} images, {distance.side} px each"
     )
     table = Table(
-        title=f"{sets}; {distance.features}, {distance.dimension} features, SHA-256 {distance.digest[:8]}",
+        title=f"{sets}; {distance.features}, {distance.dimension} features, SHA-256 {distance.digest[:12]}",
         title_justify="left",
     )
     table.add_column("distribution")
     floor = f"real, {found.n_floor} and {found.n_floor}" if found.n_floor else "real: too few"
     for heading in ("value", "95 % interval", floor):
         table.add_column(heading, justify="right")
-    for name in distance.numbers:
-        estimate = getattr(found, name)
+    for name, estimate in distance.told.items():
         interval = "" if math.isnan(estimate.low) else f"{estimate.low:.4g} to {estimate.high:.4g}"
         table.add_row(name, f"{estimate.value:.5g}", interval, f"{estimate.floor:.4g}" if found.n_floor else "")
     if subsets := found.kid_of_subsets:

@@ -1,4 +1,4 @@
-"""Slides of the phantom with a grade of their inflammation, from 0 to 3."""
+"""Slides of the phantom with a grade of their chronic inflammation, from 0 to 3."""
 
 from typing import Literal, final
 
@@ -13,10 +13,8 @@ from restain.geometry import Mpp, Region
 from restain.phantom import Morphology, Phantom
 from restain.pixels import Image
 
-GRADES = ((0.02, 0.05), (0.05, 0.10), (0.10, 0.20), (0.20, 0.45))
-"""Density of lymphocytes of each grade: the share of the places for them that are filled in the stroma outside
-aggregates, of which every slide has some too."""
-
+GRADES = 4
+"""Number of grades, from 0 on."""
 
 APART = 4000
 """Distance of the fields of a slide in pixels; more than the tissue remembers."""
@@ -24,11 +22,12 @@ APART = 4000
 
 @final
 class PhantomScoresConfig(Config):
-    """Slides of synthetic tissue in H&E, each with a grade of its inflammation.
+    """Slides of synthetic tissue in H&E, each with a grade of its chronic inflammation.
 
-    The grade, 0 to 3, says how many of the places for lymphocytes in the stroma are filled: below 5 %, below 10 %,
-    below 20 %, or more. A patch may show a gland alone, or an aggregate such as every slide has, so it does not always
-    tell the grade.
+    The grade, 0 to 3, is the whole part of a severity s in [0, 4) that holds for the whole slide: lymphocytes fill a
+    share 0.01 * 3^s of the places for them in the stroma, and a share 0.95 - 0.15 s of the glands is left. Around that
+    tissue varies: a patch may show a gland alone, or an aggregate of lymphocytes such as every slide has, so it does
+    not always tell the grade.
     """
 
     kind: Literal["phantom"] = "phantom"
@@ -61,7 +60,7 @@ class PhantomScores(ScoredImages):
         self._seeds = [seed for seed in range(first, first + counts[part]) for _ in range(config.fields)]
         self._rendered: dict[int, Image] = {}
         self.slides = tuple(f"phantom_{seed}" for seed in self._seeds)
-        self.scores = tuple(seed % len(GRADES) for seed in self._seeds)
+        self.scores = tuple(seed % GRADES for seed in self._seeds)
 
     def name(self, index: int) -> str:
         """Return for example ``field 2 of phantom_70001``."""
@@ -78,7 +77,6 @@ class PhantomScores(ScoredImages):
 
 
 def inflamed(seed: int, grade: int) -> Phantom:
-    """Return a slide whose density of lymphocytes is drawn from the range of a grade, evenly in its logarithm."""
-    low, high = np.log(GRADES[grade])
-    density = float(np.exp(np.random.default_rng([seed, 2]).uniform(low, high)))
-    return Phantom(seed, shape=Morphology(lymphocyte_density=density))
+    """Return a slide of a grade, its severity drawn evenly from the range of it."""
+    severity = grade + float(np.random.default_rng([seed, 2]).random())
+    return Phantom(seed, shape=Morphology(lymphocyte_density=0.01 * 3**severity, gland_fraction=0.95 - 0.15 * severity))

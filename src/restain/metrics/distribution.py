@@ -209,7 +209,7 @@ def _doubts(found: Distribution) -> Iterator[str]:
             else ""
         )
         yield (
-            f"FID of {found.n_pred} against {found.n_target} {noun} is biased upwards{floor}; compare only numbers of "
+            f"The Frechet distance of {found.n_pred} against {found.n_target} {noun} is biased upwards{floor}; compare only numbers of "
             f"equally many {noun}."
         )
     if min(found.groups_pred, found.groups_target) < FEWEST:

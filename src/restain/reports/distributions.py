@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from restain.errors import DataError, SmallSampleWarning
-from restain.metrics import Distribution, KidSubsets, compare_distributions
+from restain.metrics import Distribution, Estimate, KidSubsets, compare_distributions
 from restain.pixels import Image
 from restain.slides import images_in
 
@@ -30,6 +30,7 @@ class FeatureDistance:
         dimension: numbers per image.
         digest: SHA-256 of the extractor's weights; only numbers of the same weights compare.
         side: of the tiles that larger images were cut into, in pixels; None where images were taken whole.
+        frechet: how the Frechet distance of these features is called, ``fid`` or ``fsd``.
         numbers: those of ``distribution`` that were asked for, by name.
         distribution: the numbers; ``n_pred`` and ``n_target`` count tiles, their groups are images.
     """
@@ -38,8 +39,14 @@ class FeatureDistance:
     dimension: int
     digest: str
     side: int | None
+    frechet: str
     numbers: tuple[str, ...]
     distribution: Distribution
+
+    @property
+    def told(self) -> dict[str, Estimate]:
+        """The numbers that were asked for, by the names they have with these features."""
+        return {self.frechet if name == "fid" else name: getattr(self.distribution, name) for name in self.numbers}
 
 
 def compare_folders(
@@ -98,7 +105,15 @@ def compare_folders(
         groups_target=np.array(origins[1]),
         kid_subsets=subsets,
     )
-    return FeatureDistance(extractor.name, extractor.dimension, extractor.digest, side, tuple(numbers), distribution)
+    return FeatureDistance(
+        extractor.name,
+        extractor.dimension,
+        extractor.digest,
+        side=side,
+        frechet=extractor.frechet,
+        numbers=tuple(numbers),
+        distribution=distribution,
+    )
 
 
 def _paths(place: Path) -> list[Path]:

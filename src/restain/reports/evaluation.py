@@ -66,6 +66,9 @@ class Evaluation:
 def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Write ``evaluation.csv`` and ``evaluation.json`` into a folder, each whole or not at all.
 
+    Where distributions were compared, ``distribution.csv`` tells their numbers, one per line, with all one must know to
+    compare them with others; without, one that was there is removed.
+
     Numbers are written in full. Infinity is ``inf`` in the table; JSON knows neither infinity nor NaN and has the
     string ``"inf"`` and null.
 
@@ -75,6 +78,10 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / "evaluation.csv", _table(evaluation))
+        if evaluation.distance is not None:
+            _write(folder / "distribution.csv", _distance_table(evaluation.distance))
+        else:
+            (folder / "distribution.csv").unlink(missing_ok=True)
         _write(folder / "evaluation.json", json.dumps(_record(evaluation), indent=2, allow_nan=False) + "\n")
     except OSError as error:
         raise OutputError(
@@ -88,6 +95,17 @@ def _table(evaluation: Evaluation) -> str:
     writer.writerow(["name", "width", "height", *evaluation.summaries])
     for image in evaluation.images:
         writer.writerow([image.name, image.size.width, image.size.height, *image.values.values()])
+    return text.getvalue()
+
+
+def _distance_table(distance: FeatureDistance) -> str:
+    found, text = distance.distribution, io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    sizes = {"n_pred": found.n_pred, "n_target": found.n_target, "n_floor": found.n_floor}
+    facts = {**sizes, "features": distance.features, "sha256": distance.digest}
+    writer.writerow(["number", "value", "low", "high", "floor", *facts])
+    for name, each in distance.told.items():
+        writer.writerow([name, each.value, each.low, each.high, each.floor, *facts.values()])
     return text.getvalue()
 
 
@@ -130,7 +148,7 @@ def _distance_record(distance: FeatureDistance) -> dict[str, Any]:
         "target_images": found.groups_target,
         "floor": found.n_floor,
         "resamples": found.resamples,
-        "numbers": {name: _json_numbers(getattr(found, name)) for name in distance.numbers},
+        "numbers": {name: _json_numbers(each) for name, each in distance.told.items()},
         "kid_of_subsets": None if subsets is None else _json_numbers(subsets),
     }
 

@@ -70,6 +70,15 @@ DISTRIBUTION = (
     ),
 )
 """Numbers of two sets of images, by their names in ``restain.reports.NUMBERS``."""
+FSD = Column(
+    "fsd",
+    "",
+    "lower",
+    "Frechet distance of the features of a StainNet; only values of the same classifier compare, beside their floor",
+)
+"""The same distance as ``fid``, by other features."""
+SETS = (*DISTRIBUTION, FSD)
+"""All numbers of two sets of images."""
 POSITIVITY = Column(
     "positivity_pearson",
     "",
@@ -83,7 +92,7 @@ COLUMNS: Mapping[str, Column] = {
     for column in (
         *(Column(metric.name, metric.unit, metric.better, metric.source) for metric in (*METRICS, *SOURCE_METRICS)),
         *READINGS,
-        *DISTRIBUTION,
+        *SETS,
         POSITIVITY,
         *COSTS,
     )

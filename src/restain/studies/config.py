@@ -148,6 +148,9 @@ class StudyConfig(Config):
     features: str = Field(default="phantom", pattern="^(phantom|inception(=.+)?|timm=.+)$")
     """What takes the features behind ``fid``, ``kid``, precision and recall; see ``restain evaluate --features``. The
     default comes with restain and has seen tissue; ``inception`` is what papers use, and has seen photographs."""
+    stainnet: str = Field(default="stainnet", pattern="^stainnet(=.+)?$")
+    """What takes the features behind ``fsd``. The default comes with restain and has seen synthetic tissue in H&E; for
+    another tissue or stain train one of your own."""
     examples: int = Field(default=1, ge=0)
     """Test images of each data set that the page shows, with the answers of all cells."""
     datasets: dict[str, DatasetConfig] = Field(min_length=1)

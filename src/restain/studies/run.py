@@ -16,7 +16,7 @@ from restain.studies.names import slug
 from restain.studies.origin import Origin
 from restain.studies.page import page
 from restain.studies.plan import Plan, make_plan
-from restain.studies.sets import warn_of_few
+from restain.studies.sets import warn_of_few, warn_of_mixture
 from restain.studies.state import State
 from restain.studies.table import make_tables
 from restain.studies.writing import comma_separated, markdown
@@ -48,6 +48,7 @@ def run_study(study: StudyConfig, *, only: Collection[str] = ()) -> Iterator[Pro
 
     Warns:
         SmallSampleWarning: too few tiles for numbers of sets of images.
+        FeaturesWarning: such numbers by different weights.
     """
     plan = make_plan(study, only)
     write_text(study.out / "study.yaml", dump_config(study))
@@ -95,7 +96,9 @@ def write_tables(plan: Plan, failures: dict[str, str]) -> None:
     for table in tables:
         write_text(out / "tables" / f"{slug(table.config.name)}.md", markdown(table, origin))
         write_text(out / "tables" / f"{slug(table.config.name)}.csv", comma_separated(table))
-    warn_of_few([each for table in tables for block in table.blocks for each in block.distances])
+    blocks = [block for table in tables for block in table.blocks]
+    warn_of_few([each for block in blocks for each in block.distances])
+    warn_of_mixture([each for block in blocks for each in block.distances])
     write_text(out / PAGE, page(plan, tables, origin))
 
 

@@ -5,20 +5,20 @@ import json
 import math
 import warnings
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
 
-from restain.errors import SmallSampleWarning
+from restain.errors import FeaturesWarning, SmallSampleWarning
 from restain.features import Extractor, find_extractor, tiles_in
 from restain.inference import Progress
 from restain.inference.stainer import choose_device
 from restain.metrics import Estimate, pearson, positive_share
 from restain.metrics.distribution import RELIABLE
 from restain.reports import NUMBERS, FeatureDistance, compare_folders
-from restain.studies.columns import DISTRIBUTION, POSITIVITY
+from restain.studies.columns import DISTRIBUTION, FSD, POSITIVITY
 from restain.studies.config import StudyConfig
 from restain.studies.definition import write_text
 from restain.studies.images import Images
@@ -27,6 +27,8 @@ from restain.studies.summary import RESAMPLES, Summary
 
 FILE = "set.json"
 """What was measured of the images of a cell together."""
+FAMILIES = {"distances": tuple(column.name for column in DISTRIBUTION), "fsd": (FSD.name,)}
+"""The columns that share an extractor, by the name of their place in the file."""
 SIDE = 128
 """Side in pixels of the tiles whose positive shares are compared: some hundred cells at 0.5 um per pixel."""
 
@@ -62,7 +64,6 @@ class Distances:
     def of(cls, name: str, found: FeatureDistance) -> Self:
         """Return what a comparison has found; ``name`` is the extractor's in the study."""
         sets = found.distribution
-        numbers = {each: getattr(sets, each) for each in NUMBERS}
         return cls(
             name,
             found.digest,
@@ -72,13 +73,13 @@ class Distances:
             n_real=sets.n_target,
             images_real=sets.groups_target,
             n_floor=sets.n_floor,
-            numbers=numbers,
+            numbers=found.told,
         )
 
     @classmethod
     def from_tree(cls, tree: dict[str, Any]) -> Self | None:
         """Return what plain values hold; None if it is not all that is told here, and so was measured otherwise."""
-        if tree.keys() != {field.name for field in fields(cls)}:
+        if tree.keys() != {each.name for each in fields(cls)}:
             return None
         return cls(**{**tree, "numbers": {name: Estimate(**each) for name, each in tree["numbers"].items()}})
 
@@ -89,21 +90,20 @@ class SetValues:
     """What is known of a cell's images together.
 
     Attributes:
-        distances: None where they are not measured.
+        distances: by the name of the family of features, those that are measured.
         positivity: the correlation of positive shares, over tiles; None where it is not measured.
     """
 
-    distances: Distances | None = None
+    distances: Mapping[str, Distances] = field(default_factory=dict)
     positivity: Summary | None = None
 
     def summaries(self) -> dict[str, Summary]:
         """Return the columns that have a value."""
         found = {} if self.positivity is None else {POSITIVITY.name: self.positivity}
-        if self.distances is not None:
-            n = self.distances.n
+        for distances in self.distances.values():
             found |= {
-                name: Summary(each.value, math.nan, each.low, each.high, n, each.floor)
-                for name, each in self.distances.numbers.items()
+                name: Summary(each.value, math.nan, each.low, each.high, distances.n, each.floor)
+                for name, each in distances.numbers.items()
             }
         return {name: summary for name, summary in found.items() if not math.isnan(summary.value)}
 
@@ -114,9 +114,10 @@ def read_set(folder: Path) -> SetValues:
     if not path.exists():
         return SetValues()
     tree = json.loads(path.read_text(encoding="utf-8"))
-    distances, positivity = tree["distances"], tree["positivity"]
+    measured = {family: Distances.from_tree(tree[family] or {}) for family in FAMILIES if family in tree}
+    positivity = tree["positivity"]
     return SetValues(
-        None if distances is None else Distances.from_tree(distances),
+        {family: distances for family, distances in measured.items() if distances is not None},
         None if positivity is None else Summary(**positivity),
     )
 
@@ -131,9 +132,12 @@ def lacking(study: StudyConfig, cell: PlannedCell, aligned: bool, columns: Colle
         columns: what tables ask for.
     """
     known = read_set(cell.folder)
-    wanted = _asked(cell, columns)
-    if known.distances is not None and known.distances.features == study.features:
-        wanted = ()
+    wanted = tuple(
+        column
+        for family, asked in _asked(cell, columns).items()
+        for column in asked
+        if family not in known.distances or known.distances[family].features != _features(study, family)
+    )
     by_tile = POSITIVITY.name in columns and aligned and cell.cell.source_of is None and known.positivity is None
     return (*wanted, POSITIVITY.name) if by_tile else wanted
 
@@ -156,21 +160,24 @@ def measure_set(
         DataError: too few images, or some that are not in 8-bit colour.
     """
     known, missing = read_set(cell.folder), lacking(study, cell, images.aligned, columns)
-    distances, positivity = known.distances, known.positivity
+    distances, positivity = dict(known.distances), known.positivity
     real, activity = next(iter(images.target.values())).parent, f"comparing {cell.label} as a set"
-    if _asked(cell, columns):
-        extractor = _extractor(study.features, study.device)
-        if distances is None or (distances.features, distances.digest) != (study.features, extractor.digest):
+    for family in _asked(cell, columns):
+        features = _features(study, family)
+        extractor, old = _extractor(features, study.device), distances.get(family)
+        if old is None or (old.features, old.digest) != (features, extractor.digest):
             yield Progress(activity, 0, 1)
+            numbers = NUMBERS if family == "distances" else ("fid",)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", SmallSampleWarning)  # told once for the study, in ``warn_of_few``
-                found = compare_folders(next(iter(pred.values())).parent, real, extractor, numbers=NUMBERS)
-            distances = Distances.of(study.features, found)
+                found = compare_folders(next(iter(pred.values())).parent, real, extractor, numbers=numbers)
+            distances[family] = Distances.of(features, found)
     if POSITIVITY.name in missing:
         yield Progress(activity, 0, 1)
         positivity = _positivity(pred, images.target, study.seed)
     if (distances, positivity) != (known.distances, known.positivity):
-        tree = {"distances": distances and asdict(distances), "positivity": positivity and asdict(positivity)}
+        of_families = {family: asdict(each) for family, each in distances.items()}
+        tree = {**of_families, "positivity": positivity and asdict(positivity)}
         write_text(cell.folder / FILE, json.dumps(tree, indent=1) + "\n")
         yield Progress(activity, 1, 1)
 
@@ -191,9 +198,34 @@ def warn_of_few(found: Collection[Distances]) -> None:
         )
 
 
-def _asked(cell: PlannedCell, columns: Collection[str]) -> tuple[str, ...]:
-    """Return which distances tables ask for; real images have none from themselves, and the floor tells of them."""
-    return () if cell.cell.model == "truth" else tuple(each.name for each in DISTRIBUTION if each.name in columns)
+def warn_of_mixture(found: Collection[Distances]) -> None:
+    """Warn where numbers of one column come from different weights, or classifiers, and so do not compare.
+
+    Warns:
+        FeaturesWarning: they do.
+    """
+    for column in {name: None for each in found for name in each.numbers}:
+        digests = {each.digest[:12]: None for each in found if column in each.numbers}
+        if len(digests) > 1:
+            warnings.warn(
+                f"{column} of some rows is by features of weights {' and of others by '.join(digests)}, and these do "
+                "not compare: run the study again without --only, which measures all rows by the same.",
+                FeaturesWarning,
+                stacklevel=2,
+            )
+
+
+def _asked(cell: PlannedCell, columns: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return which distances tables ask for, by family; real images have none from themselves, but the floor."""
+    if cell.cell.model == "truth":
+        return {}
+    asked = {family: tuple(name for name in names if name in columns) for family, names in FAMILIES.items()}
+    return {family: names for family, names in asked.items() if names}
+
+
+def _features(study: StudyConfig, family: str) -> str:
+    """Return the name of the extractor of a family."""
+    return study.features if family == "distances" else study.stainnet
 
 
 def _positivity(pred: Mapping[str, Path], target: Mapping[str, Path], seed: int) -> Summary:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import final
 
 from restain.studies.cells import cell_state, read_values
-from restain.studies.columns import COLUMNS, DISTRIBUTION, Column
+from restain.studies.columns import COLUMNS, Column
 from restain.studies.config import StudyConfig, TableConfig
 from restain.studies.images import find_images
 from restain.studies.pairing import is_paired
@@ -108,7 +108,7 @@ class _Result:
     summaries: Mapping[str, Summary]
     state: str
     paired: bool | None
-    distances: Distances | None
+    distances: tuple[Distances, ...]
 
 
 def _result(study: StudyConfig, cell: PlannedCell, asked: Collection[str], failures: Mapping[str, str]) -> _Result:
@@ -117,7 +117,7 @@ def _result(study: StudyConfig, cell: PlannedCell, asked: Collection[str], failu
     told = failures.get(cell.label) or ("done" if state.kind == "done" else state.why or state.kind)
     paired = None if cell.model is None else is_paired(cell.model)
     if not usable:
-        return _Result({}, told, paired, None)
+        return _Result({}, told, paired, ())
     of_images = {
         name: summarise(values.values(), COLUMNS[name].middle, study.seed)
         for name, values in read_values(cell).items()
@@ -125,7 +125,7 @@ def _result(study: StudyConfig, cell: PlannedCell, asked: Collection[str], failu
     }
     of_set = read_set(cell.folder)
     summaries = {name: summary for name, summary in of_images.items() if summary is not None} | of_set.summaries()
-    return _Result(summaries, told, paired, of_set.distances)
+    return _Result(summaries, told, paired, tuple(of_set.distances.values()))
 
 
 def _table(plan: Plan, table: TableConfig, results: Mapping[str, _Result]) -> Table:
@@ -146,15 +146,16 @@ def _table(plan: Plan, table: TableConfig, results: Mapping[str, _Result]) -> Ta
                 for summary in [found.summaries.get(name)]
             )
             rows.append(Row(cell, found.paired, entries, found.state))
-        images, compares = find_images(plan.study, dataset), {column.name for column in DISTRIBUTION} & {*table.columns}
-        distances = [results[cell.label].distances for cell in cells] if compares else []
+        images, found_sets = find_images(plan.study, dataset), [results[cell.label].distances for cell in cells]
         blocks.append(
             Block(
                 dataset,
                 images=len(images.source) if images else 0,
                 aligned=bool(images and images.aligned),
                 rows=tuple(rows),
-                distances=tuple(each for each in distances if each is not None),
+                distances=tuple(
+                    each for of_cell in found_sets for each in of_cell if each.numbers.keys() & {*table.columns}
+                ),
             )
         )
     return Table(table, columns, tuple(blocks))

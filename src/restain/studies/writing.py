@@ -5,7 +5,7 @@ import io
 import math
 from dataclasses import astuple
 
-from restain.studies.columns import DISTRIBUTION
+from restain.studies.columns import SETS
 from restain.studies.origin import Origin
 from restain.studies.sets import Distances
 from restain.studies.summary import Summary
@@ -15,7 +15,7 @@ ARROWS = {"higher": "↑", "lower": "↓", "nearer 0": "→ 0"}
 """The better direction, as it stands behind the name of a column."""
 
 
-SETS = frozenset(column.name for column in DISTRIBUTION)
+OF_SETS = frozenset(column.name for column in SETS)
 
 
 def number(value: float) -> str:
@@ -79,7 +79,7 @@ def remark(table: Table, block: Block) -> str:
 
 
 def _floor(table: Table, distances: Distances) -> str:
-    shown = [column.name for column in table.columns if column.name in SETS]
+    shown = [column.name for column in table.columns if column.name in distances.numbers]
     numbers = ", ".join(f"{name} {number(distances.numbers[name].floor)}" for name in shown)
     floor = (
         f"floor (two halves of the real ones, {distances.n_floor} tiles each, of different images): {numbers}"
@@ -89,7 +89,7 @@ def _floor(table: Table, distances: Distances) -> str:
     return (
         f"Sets: {distances.n} tiles of {distances.images} images against {distances.n_real} real ones of "
         f"{distances.images_real}, {distances.side} px each, by features {distances.features} "
-        f"({distances.digest[:8]}); {floor}."
+        f"({distances.digest[:12]}); {floor}."
     )
 
 
@@ -104,7 +104,7 @@ def _told(row: Row) -> str:
 def _ends(column: str) -> tuple[str, ...]:
     """Return what the CSV tells of a column, as it stands behind its name."""
     ends = ("", "_error", "_low", "_high", "_n")
-    return (*ends, "_floor") if column in SETS else ends
+    return (*ends, "_floor") if column in OF_SETS else ends
 
 
 def _marked(entry: Entry | None) -> str:
