@@ -17,6 +17,7 @@ from restain.cli.doctor import doctor
 from restain.cli.evaluate import evaluate
 from restain.cli.mask import mask
 from restain.cli.models import models
+from restain.cli.readout import readout
 from restain.cli.report import report
 from restain.cli.stain import stain
 from restain.cli.study import study
@@ -56,6 +57,7 @@ app.command()(stain)
 app.command()(evaluate)
 app.command()(calibrate)
 app.command()(report)
+app.command()(readout)
 app.command()(mask)
 app.command()(study)
 app.command()(models)

@@ -65,15 +65,23 @@ class Around:
 
     def __call__(self, image: Image, labels: Labels, mpp: Mpp) -> Flags:
         """Read every label; nuclei with others on all sides have nothing around them, and are negative."""
-        if not labels.any():
-            return np.zeros(0, np.bool_)
-        ring = expand_labels(labels, self.width, spacing=(mpp.y, mpp.x))  # type: ignore[no-untyped-call]  # no types
-        ring[labels > 0] = 0
-        dab = separate(od_from_rgb(image), H_DAB_FIJI)[..., H_DAB_FIJI.names.index("dab")]
-        each = np.arange(1, labels.max() + 1)
-        density = ndimage.labeled_comprehension(dab, ring, each, _upper_quartile, np.float64, 0.0)
-        positive: Flags = density > self.threshold
+        positive: Flags = ring_density(image, labels, mpp, self.width) > self.threshold
         return positive
+
+
+def ring_density(image: Image, labels: Labels, mpp: Mpp, width: float) -> NDArray[np.float64]:
+    """Return the upper quartile of the density of DAB in the ring around every nucleus, (largest label,).
+
+    It is 0 for a nucleus with others on all sides. ``width`` is in micrometres.
+    """
+    if not labels.any():
+        return np.zeros(0)
+    ring = expand_labels(labels, width, spacing=(mpp.y, mpp.x))  # type: ignore[no-untyped-call]  # no types
+    ring[labels > 0] = 0
+    dab = separate(od_from_rgb(image), H_DAB_FIJI)[..., H_DAB_FIJI.names.index("dab")]
+    each = np.arange(1, labels.max() + 1)
+    density: NDArray[np.float64] = ndimage.labeled_comprehension(dab, ring, each, _upper_quartile, np.float64, 0.0)
+    return density
 
 
 def _upper_quartile(values: NDArray[np.float32]) -> float:
