@@ -24,6 +24,16 @@ DISCRIMINATOR = {"width": 4, "layers": 1}
 SHAPE = {"generator": GENERATOR, "discriminator": DISCRIMINATOR}
 METHODS = {
     "pix2pix": {"name": "pix2pix", "config": {"generator": {"width": 2, "downs": 6}, "discriminator": DISCRIMINATOR}},
+    "rivenson": {
+        "name": "pix2pix",
+        "config": {
+            "preset": "rivenson",
+            "generator": {"width": 2, "downs": 6},
+            "discriminator": DISCRIMINATOR,
+            "unconditional": {"discriminator": DISCRIMINATOR},
+            "rotated": {"reading": "turns"},
+        },
+    },
     "cyclegan": {"name": "cyclegan", "config": {**SHAPE, "pool": 5}},
     "fastcut": {"name": "cut", "config": {**SHAPE, "preset": "fastcut", "layers": [0, 4, 8], "places": 16}},
     "asp": {
