@@ -43,7 +43,7 @@ def test_a_perfect_sampler_gets_the_lambda_of_theory_and_keeps_the_promise(model
 
 
 def test_a_model_that_is_too_sure_is_widened_by_as_much(model, images):
-    few = CalibrateOptions(interval=IntervalRule(samples=4), alpha=0.3, delta=0.3)
+    few = CalibrateOptions(interval=IntervalRule(samples=8), alpha=0.3, delta=0.3)
     honest, sure = (
         finished(calibrate_model(model(spread), images(range(10)), few, EXACT)).record.calibration.lambda_
         for spread in (12, 6)

@@ -18,16 +18,10 @@ from restain.errors import DataError, OutputError
 from restain.geometry import Mpp
 from restain.inference import StainOptions, stain_samples
 from restain.inference.array_reader import ArrayReader
+from restain.inference.tissue import tissue_to_count
 from restain.pixels import Image, planes_from_image
-from restain.slides import overview
-from restain.tissue import Mask, tissue_mask
+from restain.tissue import Mask
 from restain.uncertainty import ImageRisk, Interval, ReliabilityCurve, image_digest, interval_of
-
-LEAST_OVERVIEW = 64
-"""Tissue is looked for on a picture with at least so many pixels along the longer edge."""
-
-OVERVIEW_MPP = 8.0
-"""And on one of at most this scale, micrometres per pixel, for which ``tissue_mask`` is made."""
 
 MOST_VALUES = 2**31
 """Samples of one image may hold so many numbers, 8 GiB."""
@@ -149,21 +143,13 @@ def truth_of(target: Image, card: Card) -> NDArray[np.float32]:
 
 
 def tissue_of(source: Image, card: Card) -> Mask:
-    """Return where a source image shows tissue, (H, W).
-
-    ``restain.tissue.tissue_mask`` on a small picture of it, of 8 um/px where that has at least 64 px.
-    """
-    height, width = source.shape[:2]
-    longer, mpp = max(height, width), card.mpp or OVERVIEW_MPP / 16
-    side = max(LEAST_OVERVIEW, round(longer * mpp / OVERVIEW_MPP))
-    with ArrayReader(source, card.source.channels, Mpp.square(mpp)) as reader:
-        small = overview(reader, side)
-    mask = tissue_mask(small.image)
+    """Return where a source image shows tissue, (H, W): the same mask by which `restain stain --uncertainty` counts."""
+    with ArrayReader(source, card.source.channels, None if card.mpp is None else Mpp.square(card.mpp)) as reader:
+        mask = tissue_to_count(reader)
     rows, columns = (
-        np.minimum((np.arange(count) / small.downsample).astype(int), last - 1)
-        for count, last in zip((height, width), mask.shape, strict=True)
+        (np.arange(count) + 0.5) * small // count for count, small in zip(source.shape, mask.shape, strict=False)
     )
-    large: Mask = mask[np.ix_(rows, columns)]
+    large: Mask = mask[np.ix_(rows.astype(int), columns.astype(int))]
     return large
 
 

@@ -76,9 +76,7 @@ def section_cells(tissue: Tissue, section: Section, box: Box) -> CellTable:
         chromatin=np.asarray(CHROMATIN)[kind] * np.exp(CHROMATIN_SPREAD * z_chromatin),
         z_chromatin=z_chromatin,
         clumps=np.asarray(CLUMPS)[kind] * (0.6 + 0.8 * uniform(_inside(tissue, "clumps"), id_)),
-        nucleolus=np.where(
-            kind == EPITHELIUM, np.clip(2.2 * uniform(_inside(tissue, "nucleolus"), id_) - 1.2, 0, 1), 0.0
-        ),
+        nucleolus=np.where(kind == EPITHELIUM, np.clip(2.2 * dot - 1.2, 0, 1), 0.0),
         ki67_probability=(ki67 := KI67.probability(kind, z_chromatin, z_radius)),
         ki67=_draw(tissue, "ki67", id_) < ki67,
         cd3_probability=(cd3 := CD3.probability(kind, z_chromatin, z_radius)),
