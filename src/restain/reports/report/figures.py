@@ -63,6 +63,7 @@ def draw_densities(densities: Sequence[Density]) -> Drawn:
                 ylim=(2e-3 * per_unit.max(), None),
                 yscale="log",
             )
+            axis.minorticks_off()
         axes[0].set_ylabel("share of pixels per unit")
         axes[-1].legend()
         names = ", ".join(density.name for density in densities)
@@ -167,6 +168,7 @@ def _draw_lines(axis: Axes, curves: Curves) -> None:
     values = np.array([value for points in curves.lines.values() for _, value in points])
     if curves.title != "rate" and (values > 0).all() and np.isfinite(values).all() and values.max() > 30 * values.min():
         axis.set_yscale("log")
+        axis.minorticks_off()
     axis.set(title=curves.title, xlabel=curves.variable)
     if len(curves.lines) > 1:
         axis.legend(fontsize=7.5)

@@ -20,6 +20,9 @@ from restain.reports.scale import colour_scale
 FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 """Pillow's own font has no Greek letter for micrometres."""
 
+EFFORT = 3
+"""Of the compression of PNG: most takes six times as long for a few percent."""
+
 BAR = 0.3
 """Longest scale bar, as a share of the width of a picture."""
 
@@ -97,7 +100,7 @@ def legend() -> Picture:
 def png_of(picture: Picture) -> bytes:
     """Return a picture as a PNG."""
     file = io.BytesIO()
-    Pillow.fromarray(picture).save(file, "PNG", optimize=True)
+    Pillow.fromarray(picture).save(file, "PNG", compress_level=EFFORT)
     return file.getvalue()
 
 

@@ -74,6 +74,7 @@ def finish(figure: Figure, alt: str) -> Drawn:
     """Return a figure in both forms, the same bytes for the same numbers."""
     png, svg = io.BytesIO(), io.StringIO()
     figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
+    figure.set_layout_engine("none")  # the places that were found stay
     figure.patch.set_alpha(0)
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return Drawn(_themed(svg.getvalue()), png.getvalue(), alt)

@@ -128,8 +128,9 @@ def _model(config: TrainConfig, card: Card | None, folder: Path) -> Iterator[Blo
 
 
 def _provenance(config: TrainConfig, card: Card | None, folder: Path) -> Iterator[Block]:
-    yield Text("The same model again, or the rest of the training:")
-    yield Code(f"restain train {folder / RESOLVED}")
+    yield Text("The rest of the training, where it is not finished, and the same model once more:")
+    command = f"restain train {folder / RESOLVED}"
+    yield Code(f"{command}\n{command} out={folder}-again")
     if card is not None:
         files = [(f"SHA-256 of {name}", digest) for name, digest in card.files.items()]
         yield Facts([("made by", f"restain {card.restain}"), *files])
