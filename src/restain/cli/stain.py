@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from restain.bundle import Model
     from restain.geometry import Mpp
     from restain.inference import Stainer, Uncertainty, UncertaintyOptions
 
@@ -55,11 +56,10 @@ def stain(
 
     from rich.console import Console
 
-    from restain.bundle import aimed, reconfigure
     from restain.cli.progress import duration, progress_bar
-    from restain.config import overridden, parse_config
+    from restain.config import parse_config
     from restain.geometry import Mpp
-    from restain.inference import Stainer, StainOptions, Uncertainty, load_model, outputs_of, run, summaries_of
+    from restain.inference import Stainer, StainOptions, Uncertainty, outputs_of, run, summaries_of
 
     given = {
         "sampler": sampler,
@@ -75,11 +75,7 @@ def stain(
     )
     told = _uncertainty_options(uncertainty, {"samples": samples, "ends": interval or None, "above": above})
     scale = Mpp.square(mpp) if mpp is not None else None
-    loaded = load_model(model)
-    if changes:
-        loaded = reconfigure(loaded, overridden(loaded.card.method_config, changes))
-    if to is not None:
-        loaded = aimed(loaded, to)
+    loaded = _load(model, changes, to)
     stainer = Stainer(loaded, options)
     sureness = None if told is None else Uncertainty(stainer, told)
     if dry_run:
@@ -96,6 +92,18 @@ def stain(
         for file in summaries_of(input, out, card, sureness):
             _show_summary(console, file)
     console.print(f"took {duration(time.perf_counter() - start)}", markup=False, soft_wrap=True)
+
+
+def _load(model: str, changes: list[str] | None, to: str | None) -> "Model":
+    """Return the model under changed options, or the one that makes one stain alone."""
+    from restain.bundle import aimed, reconfigure
+    from restain.config import overridden
+    from restain.inference import load_model
+
+    loaded = load_model(model)
+    if changes:
+        loaded = reconfigure(loaded, overridden(loaded.card.method_config, changes))
+    return loaded if to is None else aimed(loaded, to)
 
 
 def _uncertainty_options(asked: bool, given: "dict[str, int | None]") -> "UncertaintyOptions | None":
