@@ -33,7 +33,7 @@ HER2_CLASSES = 4
 
 FEW = 0.01
 """Least share of intense and complete cells that makes 2+ of a field by itself. The guideline has no lower limit, but
-counts no misread cells either: on the phantom's fields of 1+ at most 0.4 % of the cells are read so."""
+counts no misread cells either, and single ones lie next to brown that is not theirs."""
 
 
 def her2_score(grades: NDArray[np.integer[Any]], few: float = FEW) -> int:

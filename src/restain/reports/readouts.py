@@ -31,8 +31,8 @@ from restain.reports.readout_rules import ReadoutOptions
 from restain.slides import image_name, images_in
 from restain.tissue import nucleus_finder
 
-FEWEST_IMAGES = 4
-"""Negative images from which on their share has a bootstrap interval."""
+FEWEST_IMAGES = 10
+"""Negative images from which on their share has a bootstrap interval; of fewer it would be rough."""
 
 
 @final
@@ -86,7 +86,7 @@ class Negative:
         cells: in all of them.
         positive: cells that are called positive all the same.
         share: of cells, with Wilson's interval, as if cells were independent; so it is rather too narrow.
-        share_of_images: the same with a bootstrap interval over images; None for fewer than four, and where no cell is
+        share_of_images: the same with a bootstrap interval over images; None for fewer than ten, and where no cell is
             called positive, or every one: resamples then cannot differ.
     """
 

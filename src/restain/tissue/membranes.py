@@ -49,9 +49,9 @@ Singles = NDArray[np.float32]
 class MembraneRule(Config):
     """From which density and extent on a membrane counts, so that words of the guideline become numbers.
 
-    No source fixes these densities: a pathologist grades by eye. They are those that part the phantom's scores best
-    (seeds 100 to 111, cell by cell), so choose them anew on real images of a laboratory, and use the same for virtual
-    ones.
+    No source fixes these densities: a pathologist grades by eye. They are those with which fields of the phantom all of
+    whose cells have one score are read as that score (seeds 100 to 109), and cells of mixed fields most often. So choose
+    them anew on real images of a laboratory, and use the same for virtual ones.
     """
 
     faint: float = Field(default=0.07, gt=0)
@@ -59,11 +59,11 @@ class MembraneRule(Config):
     some: float = Field(default=0.5, gt=0, le=1)
     """Least share of a membrane that is stained for the cell to count as stained; single sectors touch a neighbour's
     membrane, or a fibre."""
-    weak: float = Field(default=0.10, gt=0)
+    weak: float = Field(default=0.12, gt=0)
     """Density above which staining is no longer faint, so that a complete membrane of it is 2+."""
     complete: float = Field(default=0.75, gt=0, le=1)
     """Least share of a complete membrane; not 1, because the foot of a cell and its free side are paler."""
-    intense: float = Field(default=0.28, gt=0)
+    intense: float = Field(default=0.30, gt=0)
     """Median density from which on staining is intense."""
 
 
