@@ -1,6 +1,5 @@
 """What is read from the images behind an evaluation, one piece after another in bounded memory."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import final
@@ -13,7 +12,7 @@ from restain.metrics import positive_share
 from restain.pixels import Image
 from restain.reports.report.cases import Piece, Views, read
 from restain.tissue import tissue_mask
-from restain.uncertainty import Interval, Reliability, ReliabilitySummary
+from restain.uncertainty import Interval, Reliability, ReliabilitySummary, image_digest
 
 EDGES = np.linspace(-0.5, 2.5, 301)
 """Borders of the bins of optical density and of amounts of a stain."""
@@ -59,8 +58,9 @@ class Reading:
         pieces: that were read.
         densities: of the channels, and of the stains where there is DAB; empty where images are not in 8-bit colour.
         positive: of every piece the share of positive pixels, virtual and real; empty where there is no DAB.
-        coverage: how good the intervals are that lie beside the virtual images; None where there are none.
-        covered: pieces behind it.
+        coverage: how good the intervals are that lie beside the virtual images, over all pixels; None where there are
+            none.
+        inside: of every piece with intervals the share of the truth inside.
         identical: names of pieces whose virtual image is the real one.
         digests: first digits of the SHA-256 of the source pixels by name, of whole images.
     """
@@ -69,7 +69,7 @@ class Reading:
     densities: tuple[Density, ...]
     positive: tuple[tuple[float, float], ...]
     coverage: ReliabilitySummary | None
-    covered: int
+    inside: tuple[float, ...]
     identical: tuple[str, ...]
     digests: dict[str, str]
 
@@ -85,35 +85,30 @@ def read_all(pieces: Sequence[Piece], *, dab: bool) -> Reading:
     positive: list[tuple[float, float]] = []
     identical: list[str] = []
     digests: dict[str, str] = {}
-    books, covered, colour = Reliability(), 0, True
+    books, inside, colour = Reliability(), list[float](), True
     for piece in pieces:
         views = read(piece)
         colour = colour and views.pred.dtype == np.uint8 and views.pred.shape[2] == 3
         if np.array_equal(views.pred, views.target):
             identical.append(piece.name)
         if piece.is_whole and views.source is not None:
-            digests[piece.case.name] = digest_of(views.source)
+            digests[piece.case.name] = image_digest(views.source)
         if colour:
             for side, image in enumerate((views.pred, views.target)):
                 _enter(densities, side, image)
             if dab:
                 positive.append((positive_share(views.pred), positive_share(views.target)))
         if views.lower is not None and views.upper is not None:
-            covered += _cover(books, views)
+            inside += _cover(books, views)
     return Reading(
         tuple(pieces),
         tuple(densities) if colour and pieces else (),
         tuple(positive) if colour else (),
-        books.result() if covered else None,
-        covered,
+        books.result() if inside else None,
+        tuple(inside),
         tuple(identical),
         digests,
     )
-
-
-def digest_of(image: Image) -> str:
-    """Return the SHA-256 of an image's type, shape and pixels, by which calibrations name their images."""
-    return hashlib.sha256(f"{image.dtype} {image.shape} ".encode() + image.tobytes()).hexdigest()
 
 
 def _enter(densities: Sequence[Density], side: int, image: Image) -> None:
@@ -126,8 +121,10 @@ def _enter(densities: Sequence[Density], side: int, image: Image) -> None:
             densities[3 + stain].add(side, amounts[..., stain])
 
 
-def _cover(books: Reliability, views: Views) -> bool:
-    """Enter the intervals of a piece where there is tissue; the error is that of the virtual image.
+def _cover(books: Reliability, views: Views) -> list[float]:
+    """Enter the intervals of a piece where there is tissue, and return the share inside, or nothing without tissue.
+
+    The error is that of the virtual image.
 
     The ends are 8-bit images, rounded outwards, so they hold at least what they held before.
     """
@@ -136,8 +133,10 @@ def _cover(books: Reliability, views: Views) -> bool:
     shown = views.target if views.source is None else views.source
     mask = tissue_mask(shown)
     if not mask.any():
-        return False
+        return []
     white = np.iinfo(views.target.dtype).max
     lower, upper = views.lower / np.iinfo(views.lower.dtype).max, views.upper / np.iinfo(views.upper.dtype).max
-    books.add(Interval(lower, views.pred / white, upper), views.target / white, mask)
-    return True
+    alone = Reliability()
+    for each in (books, alone):
+        each.add(Interval(lower, views.pred / white, upper), views.target / white, mask)
+    return [alone.result().coverage]

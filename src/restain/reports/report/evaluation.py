@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from restain.geometry import Mpp
-from restain.metrics import bland_altman
 from restain.reports.picture import LIMIT, comparison
 from restain.reports.report import doubts
 from restain.reports.report.books import CHANNELS, Reading, read_all
@@ -43,6 +42,7 @@ from restain.reports.report.leakage import Leakage, find_leakage
 from restain.reports.report.model import SHOWN, Origin, find_origin, is_dab
 from restain.reports.report.options import ReportOptions
 from restain.reports.report.pictures import legend, panels_of, png_of, strip
+from restain.reports.report.readings import readings
 from restain.reports.report.record import MetricRecord, Record, read_record
 from restain.reports.report.sureness import sureness
 
@@ -69,6 +69,7 @@ def report_evaluation(folder: Path, options: ReportOptions) -> Report:
     leakage = find_leakage(origin.card, cases, patients)
     shown, changed = _extremes(record, cases, reading, options)
     sure = sureness(record, cases, reading, origin, options, set(units) if patients else ())
+    read_outs, against_readings = readings(record, options)
     found = [
         *changed,
         *doubts.doubts_of_identity(record, reading.identical),
@@ -76,12 +77,14 @@ def report_evaluation(folder: Path, options: ReportOptions) -> Report:
         *doubts.doubts_of_values(record, units, patients=patients is not None),
         *doubts.doubts_of_distance(record.distance),
         *sure.doubts,
+        *against_readings,
     ]
     sections = [
         Section("Numbers", list(_numbers(record, units, patients is not None, options.seed))),
         Section("Best, median, worst", list(_panels(record, shown, _mpp(cases, origin, options), options))),
         Section("Density of the stain", list(_densities(record, reading, dab, why))),
         Section("Positive area", list(_positive(record, reading, dict(zip(names, units, strict=True)), options.seed))),
+        Section("Read-outs", read_outs),
         Section("Uncertainty", sure.blocks),
         Section("Provenance", list(_provenance(record, origin, leakage, options))),
     ]
@@ -224,13 +227,13 @@ def _positive(record: Record, reading: Reading, units: Mapping[str, str], seed: 
     if not reading.positive or len(set(of_pieces)) < 2:
         return
     pairs = [(100 * virtual, 100 * real) for virtual, real in reading.positive]
+    found = agreement_of(pairs, of_pieces, seed)
     yield Figure(
         "agreement",
-        draw_agreement(pairs, bland_altman(*zip(*pairs, strict=True)), "% of pixels"),
+        draw_agreement(pairs, found.bias.value, found.lower.value, found.upper.value, "% of pixels"),
         "Share of positive pixels (grey level of DAB at most 100, a density of 0.41). The dashed limits hold 95 % of "
         f"the differences, if these are normal. {_read(record, reading)}",
     )
-    found = agreement_of(pairs, of_pieces, seed)
     names = {"bias": found.bias, "lower limit": found.lower, "upper limit": found.upper, "ICC(2,1)": found.icc}
     yield Table(
         ["positive area, virtual minus real, % of pixels", "value", "95 % interval", "n"],

@@ -8,7 +8,6 @@ from typing import final
 import numpy as np
 from matplotlib.axes import Axes
 
-from restain.metrics import BlandAltman
 from restain.reports.report.books import CHANNELS, EDGES, Density
 from restain.reports.report.theme import FAINT, INK, MUTED, REAL, THIRD, VIRTUAL, Drawn, finish, panels, styled
 from restain.training.curves import POINT
@@ -70,14 +69,14 @@ def draw_densities(densities: Sequence[Density]) -> Drawn:
         return finish(figure, f"Histograms of optical density of virtual and real images: {names}")
 
 
-def draw_agreement(pairs: Sequence[tuple[float, float]], found: BlandAltman, unit: str) -> Drawn:
+def draw_agreement(pairs: Sequence[tuple[float, float]], bias: float, lower: float, upper: float, unit: str) -> Drawn:
     """Draw a Bland-Altman plot: the difference over the mean of virtual and real, with bias and limits."""
     virtual, real = (np.array(side) for side in zip(*pairs, strict=True))
     with styled():
         figure, (axis, scatter) = panels(2, width=3.6, height=2.8)
         axis.axhline(0, color=FAINT, linewidth=1)
         axis.scatter((virtual + real) / 2, virtual - real, s=12, color=VIRTUAL, alpha=0.7, linewidths=0)
-        levels = (("bias", found.bias, "-"), ("", found.lower, "--"), ("", found.upper, "--"))
+        levels = (("bias", bias, "-"), ("", lower, "--"), ("", upper, "--"))
         for name, level, line in levels:
             axis.axhline(level, color=REAL, linestyle=line, linewidth=1.2)
             axis.annotate(
@@ -97,8 +96,8 @@ def draw_agreement(pairs: Sequence[tuple[float, float]], found: BlandAltman, uni
         scatter.set(title="Image by image", xlabel=f"real, {unit}", ylabel=f"virtual, {unit}", aspect="equal")
         return finish(
             figure,
-            f"Bland-Altman plot of {len(virtual)} images: bias {found.bias:.3g}, 95 % limits of agreement "
-            f"{found.lower:.3g} to {found.upper:.3g} {unit}",
+            f"Bland-Altman plot of {len(virtual)} images: bias {bias:.3g}, 95 % limits of agreement "
+            f"{lower:.3g} to {upper:.3g} {unit}",
         )
 
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restain.errors import DataError, SmallSampleWarning
-from restain.metrics import Agreement, agreement
-from restain.metrics.resampling import Resampled, resampled
+from restain.metrics import Agreement, Resampled, agreement, resampled
 from restain.reports.matching import listed
 
 RESAMPLES = 2000

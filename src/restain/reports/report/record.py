@@ -179,11 +179,11 @@ def _record(folder: Path, tree: dict[str, Any]) -> Record:
     metrics = tuple(
         MetricRecord(
             name,
-            mean=_number(entry["mean"]),
-            std=_number(entry["std"]),
+            mean=as_number(entry["mean"]),
+            std=as_number(entry["std"]),
             n=entry["n"],
             without=entry["without"],
-            pooled=_number(entry["pooled"]),
+            pooled=as_number(entry["pooled"]),
             unit=entry["unit"],
             better=entry["better"],
             source=entry["source"],
@@ -228,17 +228,17 @@ def _rows(path: Path, names: set[str]) -> tuple[Row, ...]:
 
 def _distance(tree: dict[str, Any]) -> DistanceRecord:
     numbers = [
-        DistanceNumber(name, *(_number(entry[key]) for key in ("value", "low", "high", "floor")))
+        DistanceNumber(name, *(as_number(entry[key]) for key in ("value", "low", "high", "floor")))
         for name, entry in tree["numbers"].items()
     ]
     if subsets := tree["kid_of_subsets"]:
         name = f"kid, {subsets['subsets']} subsets of {subsets['size']}"
-        numbers.append(DistanceNumber(name, _number(subsets["mean"]), math.nan, math.nan, math.nan))
+        numbers.append(DistanceNumber(name, as_number(subsets["mean"]), math.nan, math.nan, math.nan))
     features = tree["features"]
     counts = {key: tree[key] for key in ("pred", "pred_images", "target", "target_images", "floor", "tile")}
     return DistanceRecord(features["name"], features["dimension"], features["sha256"], **counts, numbers=tuple(numbers))
 
 
-def _number(value: float | str | None) -> float:
-    """Return a number of the JSON, which has null for NaN and strings for infinities."""
+def as_number(value: float | str | None) -> float:
+    """Return a number of a JSON file, which has null for NaN and strings for infinities."""
     return math.nan if value is None else float(value)

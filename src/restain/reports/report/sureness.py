@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, final
 
 from restain.reports.matching import listed
@@ -52,6 +53,22 @@ class Promise:
 
 @final
 @dataclass(frozen=True)
+class Tested:
+    """How good intervals are.
+
+    Args:
+        inside: share of the truth inside, mean over images, patients or slides.
+        n: how many of them.
+        pooled: of all pixels.
+    """
+
+    inside: float
+    n: int
+    pooled: ReliabilitySummary
+
+
+@final
+@dataclass(frozen=True)
 class CalibrationFile:
     """What is read from ``calibration.json``.
 
@@ -59,14 +76,14 @@ class CalibrationFile:
         promise: of the calibration.
         images: digits of the SHA-256 of the source pixels of its images, by name.
         groups: their patients or slides, where known.
-        tested: coverage on test images before and after: how good intervals are, and over how many images.
+        tested: how good intervals are on test images, before and after.
         curves: reliability curves of the test images by name.
     """
 
     promise: Promise
     images: Mapping[str, str]
     groups: Mapping[str, str]
-    tested: Mapping[str, tuple[ReliabilitySummary, int]]
+    tested: Mapping[str, Tested]
     curves: Mapping[str, Sequence[ReliabilityPoint]]
 
 
@@ -132,7 +149,7 @@ def _calibration_file(tree: dict[str, Any]) -> CalibrationFile:
     if test is not None:
         for name in ("uncalibrated", "calibrated"):
             pooled = test[name]["pooled"]
-            tested[name] = (ReliabilitySummary(**_without_null(pooled)), test[name]["n"])
+            tested[name] = Tested(test[name]["mean"], test[name]["n"], ReliabilitySummary(**_without_null(pooled)))
             curves[name] = [ReliabilityPoint(point["nominal"], point["empirical"]) for point in test[f"levels_{name}"]]
     return CalibrationFile(_promise(tree["calibration"]), tree["images"], tree["groups"], tested, curves)
 
@@ -147,9 +164,10 @@ def _blocks(reading: Reading, file: CalibrationFile | None, used: Promise | None
         yield Text(str(promise))
     rows = []
     if reading.coverage is not None:
-        rows.append(("beside these images", "", _cells(reading.coverage, reading.covered)))
-    for name, (found, n) in ({} if file is None else file.tested).items():
-        rows.append((f"test of the calibration, {name}", "", _cells(found, n)))
+        beside = Tested(fmean(reading.inside), len(reading.inside), reading.coverage)
+        rows.append(("beside these images", "", _cells(beside)))
+    for name, found in ({} if file is None else file.tested).items():
+        rows.append((f"test of the calibration, {name}", "", _cells(found)))
     if rows:
         heads = [
             "intervals",
@@ -162,14 +180,15 @@ def _blocks(reading: Reading, file: CalibrationFile | None, used: Promise | None
         yield Table(
             [*heads, "widest", "Spearman's rank correlation of width and error", "n"],
             rows,
-            "Over tissue; each of the three channels counts. Good intervals miss equally often whether narrow or wide. "
-            "Ends beside images are 8-bit files, rounded outwards; the error there is that of the virtual image.",
+            "Over tissue, all channels; the share inside is a mean over n images. Good intervals miss equally often, "
+            "narrow or wide. Ends beside images are 8-bit files, rounded outwards; the error there is that of the "
+            "virtual image.",
         )
     if reading.coverage is not None:
         yield Figure(
             "risk",
             draw_risk(reading.coverage, None if promise is None else promise.alpha),
-            f"Size-stratified risk of {reading.covered} images: the share of the truth outside, by quarters of width.",
+            f"Size-stratified risk of {len(reading.inside)} images: the share outside, by quarters of width.",
         )
     if file is not None and file.curves:
         yield Figure(
@@ -180,10 +199,11 @@ def _blocks(reading: Reading, file: CalibrationFile | None, used: Promise | None
         )
 
 
-def _cells(found: ReliabilitySummary, n: int) -> list[Cell]:
-    shares = [Cell(f"{100 * risk:.1f} %", repr(risk)) for risk in found.risk_by_width]
-    inside = Cell(f"{100 * found.coverage:.2f} %", repr(found.coverage))
-    return [inside, number(GREY * found.width, 4), *shares, number(found.rank_correlation, 3), count(n)]
+def _cells(found: Tested) -> list[Cell]:
+    pooled = found.pooled
+    shares = [Cell(f"{100 * risk:.1f} %", repr(risk)) for risk in pooled.risk_by_width]
+    inside = Cell(f"{100 * found.inside:.2f} %", repr(found.inside))
+    return [inside, number(GREY * pooled.width, 4), *shares, number(pooled.rank_correlation, 3), count(found.n)]
 
 
 def _doubts(reading: Reading, used: Promise | None, has_intervals: bool) -> Iterator[str]:
@@ -192,9 +212,9 @@ def _doubts(reading: Reading, used: Promise | None, has_intervals: bool) -> Iter
             "The uncertainty beside the virtual images is not calibrated: its intervals promise nothing, and those of "
             "few samples are too narrow. Run `restain calibrate`, then `restain stain --uncertainty` again."
         )
-    if used is not None and reading.coverage is not None and reading.coverage.coverage < 1 - used.alpha:
+    if used is not None and reading.inside and fmean(reading.inside) < 1 - used.alpha:
         yield (
-            f"The intervals hold {100 * reading.coverage.coverage:.1f} % of the truth in these images, and "
+            f"The intervals hold {100 * fmean(reading.inside):.1f} % of the truth in these images, and "
             f"{100 * (1 - used.alpha):.0f} % was promised for images like those of the calibration: these may differ."
         )
 
