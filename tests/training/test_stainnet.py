@@ -8,6 +8,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from restain.data import make_scored
 from restain.errors import ConfigError
 from restain.features import find_extractor
 from restain.features.network_files import WEIGHTS
@@ -106,7 +107,22 @@ def test_kinds_of_trainings_are_told_apart(path, pytestconfig):
     assert isinstance(load_run(pytestconfig.rootpath / "configs" / "stainnet.yaml"), StainNetConfig)
     with pytest.raises(ConfigError, match="there is no kind of training 'stainer': write `kind: stainnet` for"):
         load_run(path, ["kind=stainer"])
-    with pytest.raises(ConfigError, match=r"unknown key 'training.pathces': did you mean 'patches'"):
-        load_run(path, ["training.pathces=1"])
+    with pytest.raises(ConfigError, match=r"unknown key 'training.patchs': did you mean 'patches'"):
+        load_run(path, ["training.patchs=1"])
     with pytest.raises(ConfigError, match="check_every must be a multiple of batch"):
-        load_run(path, ["training.batch=5"])
+        load_run(path, ["training.batch=7"])
+
+
+def test_the_configuration_on_the_page_loads_with_its_table(tmp_path, pytestconfig, monkeypatch):
+    page = (pytestconfig.rootpath / "docs" / "stainnet.md").read_text()
+    config, table = (page.split(f"```{kind}\n")[1].split("```")[0] for kind in ("yaml", "csv"))
+    monkeypatch.chdir(tmp_path)
+    Path("liver/patches").mkdir(parents=True)
+    Path("liver/scores.csv").write_text(table)
+    Path("stainnet.yaml").write_text(config)
+    for slide in range(1, 9):
+        Image.new("RGB", (128, 128)).save(f"liver/patches/S-0{slide}_1.png")
+    loaded = load_run(Path("stainnet.yaml"))
+    assert isinstance(loaded, StainNetConfig)
+    parts = make_scored(loaded.data)
+    assert [sorted(parts[part].scores) for part in ("train", "held_out")] == [[0, 1, 2, 3]] * 2
