@@ -1,16 +1,20 @@
 """``restain calibrate``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from rich.console import Console
     from rich.table import Table
 
+    from restain.bundle import Card
     from restain.calibration import CalibrationResult, Coverage, ImageSet
     from restain.data import Part
+    from restain.inference import Progress
 
 
 def calibrate(
@@ -28,8 +32,8 @@ def calibrate(
         tuple[Path, Path] | None,
         typer.Option(
             metavar="SOURCE TARGET",
-            help="Instead of --data, two folders of images of equal names. Tiles of one slide are not independent: "
-            "name their slides with --groups.",
+            help="Two folders of images of equal names, instead of a part of --data. Tiles of one slide are not "
+            "independent: name their slides with --groups.",
         ),
     ] = None,
     test_part: Annotated[str | None, typer.Option(help="Part of --data to test the calibration on.")] = None,
@@ -64,12 +68,10 @@ def calibrate(
     from rich.console import Console
 
     from restain.bundle import find_bundle, load_bundle, record_calibration
-    from restain.calibration import CalibrateOptions, calibrate_model, images_of_config, images_of_folders, with_table
+    from restain.calibration import CalibrateOptions, calibrate_model
     from restain.cli.progress import progress_bar
-    from restain.config import load_config, parse_config
-    from restain.errors import ConfigError
+    from restain.config import parse_config
     from restain.inference import StainOptions
-    from restain.training import TrainConfig
 
     rule = _given(kind=interval, samples=samples)
     options = parse_config(
@@ -80,38 +82,57 @@ def calibrate(
     running = parse_config(
         StainOptions, _given(sampler=sampler, steps=steps, device=device), "options of restain calibrate"
     )
-    if (data is None) == (pairs is None):
-        raise ConfigError("calibration images are needed, from one place", fix="pass either --data or --pairs")
-    if by is not None and groups is None:
-        raise ConfigError(f"--by {by} is a column of no table", fix="pass the table with --groups")
     folder = find_bundle(bundle)
     model = load_bundle(folder)
-    config = None if data is None else load_config(TrainConfig, data, overrides or [])
-
-    def images(which: str | None, folders: tuple[Path, Path] | None) -> "ImageSet":
-        if folders is not None:
-            found = images_of_folders(*folders, mpp, model.card)
-        elif config is not None and data is not None:
-            found = images_of_config(config, _part(which), model.card, str(data))
-        else:
-            raise ConfigError("--test-part is a part of --data, which is not given", fix="pass --test-pairs")
-        return found if groups is None else with_table(found, groups, by)
-
-    calibrating = images(part, pairs)
-    test = None if test_part is None and test_pairs is None else images(test_part, test_pairs)
+    places = _Places(data, overrides or [], mpp, groups, by)
+    images = places.images(model.card, part, pairs)
+    test = None if test_part is None and test_pairs is None else places.images(model.card, test_part, test_pairs)
     console = Console()
     with progress_bar(console) as show:
-        work = calibrate_model(model, calibrating, options, running, test=test, folder=out)
-        while True:
-            try:
-                show(next(work))
-            except StopIteration as end:
-                result: CalibrationResult = end.value
-                break
+        result = _finished(calibrate_model(model, images, options, running, test=test, folder=out), show)
     path = result.write(out)
     record_calibration(folder, result.record)
     _report(console, result)
     console.print(f"recorded in the card of {folder}\nnumbers: {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+class _Places(NamedTuple):
+    """Where images are, and what is known of them."""
+
+    data: Path | None
+    overrides: list[str]
+    mpp: float | None
+    groups: Path | None
+    by: str | None
+
+    def images(self, card: "Card", part: str | None, pairs: tuple[Path, Path] | None) -> "ImageSet":
+        """Return a part of the configuration, or the images of two folders."""
+        from restain.calibration import images_of_config, images_of_folders, with_table
+        from restain.config import load_config
+        from restain.errors import ConfigError
+        from restain.training import TrainConfig
+
+        if self.by is not None and self.groups is None:
+            raise ConfigError(f"--by {self.by} is a column of no table", fix="pass the table with --groups")
+        if pairs is not None:
+            found = images_of_folders(*pairs, self.mpp, card)
+        elif self.data is not None:
+            config = load_config(TrainConfig, self.data, self.overrides)
+            found = images_of_config(config, _part(part), card, str(self.data))
+        else:
+            raise ConfigError("there are no images to calibrate or test on", fix="pass --data or --pairs")
+        return found if self.groups is None else with_table(found, self.groups, self.by)
+
+
+def _finished(
+    work: "Generator[Progress, None, CalibrationResult]", show: "Callable[[Progress], None]"
+) -> "CalibrationResult":
+    while True:
+        try:
+            show(next(work))
+        except StopIteration as end:
+            result: CalibrationResult = end.value
+            return result
 
 
 def _given(**options: object) -> dict[str, object]:
