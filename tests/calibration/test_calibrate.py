@@ -110,6 +110,7 @@ def test_the_file_of_results_is_plain(model, images, tmp_path):
     assert tree["unit"] == "image"
     assert tree["calibration"]["n"] == 9 == len(tree["images"])
     assert list(tree["test"]["by"]) == ["gland", "stroma"]
+    assert list(tree["test"]["levels_calibrated"][0]) == ["nominal", "lambda", "empirical"]
     assert tree["test"]["by"]["gland"]["calibrated"]["n"] == 3
     shares = [each["calibrated"] for each in tree["test"]["images"]]
     assert tree["test"]["calibrated"]["mean"] == pytest.approx(np.mean(shares))

@@ -88,7 +88,7 @@ class CalibrationResult:
         return {
             "restain": __version__,
             "model": self.model,
-            "calibration": record.pop("calibration"),
+            "calibration": _spelt(record.pop("calibration")),
             "unit": self.unit,
             "seed": self.seed,
             **record,
@@ -99,14 +99,20 @@ class CalibrationResult:
 
 def _test_tree(test: TestResult) -> dict[str, Any]:
     tree = asdict(test)
+    tree["levels_calibrated"] = [_spelt(point) for point in tree["levels_calibrated"]]
     tree["by"] = {label: {"uncalibrated": before, "calibrated": after} for label, (before, after) in tree["by"].items()}
     return tree
 
 
+def _spelt(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return a tree in which lambda is no longer ``lambda_``, as Python has to write it."""
+    return {"lambda" if key == "lambda_" else key: value for key, value in tree.items()}
+
+
 def _plain(value: Any) -> Any:
-    """Return a tree in which NaN, which JSON does not know, is null, and names have no trailing underscore."""
+    """Return a tree in which NaN, which JSON does not know, is null."""
     if isinstance(value, dict):
-        return {key.rstrip("_"): _plain(each) for key, each in value.items()}
+        return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return None if isinstance(value, float) and math.isnan(value) else value
