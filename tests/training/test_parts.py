@@ -112,6 +112,18 @@ def test_a_prior_of_another_stain_or_scale_is_refused(tmp_path, prior, changes, 
         train_miu_diff(tmp_path, prior, **changes)
 
 
+def test_a_source_prior_that_has_seen_the_whole_range_is_not_given_a_window(tmp_path, prior):
+    config = config_of(
+        tmp_path,
+        {"name": "ddib"},
+        source={"name": "Ki67"},
+        parts={"prior": str(prior), "source_prior": str(prior)},
+        training={**COURSE, "images": 0, "percentiles": [1, 99]},
+    )
+    with pytest.raises(ConfigError, match=r"parts\.source_prior has learnt the source in its whole range"):
+        list(fit(config))
+
+
 def test_another_kind_of_bundle_is_no_prior(tmp_path, prior):
     config, _ = train_miu_diff(tmp_path, prior)
     with pytest.raises(ConfigError, match=r"parts\.prior is of method 'miu_diff' and Ki67"):

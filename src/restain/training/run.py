@@ -80,10 +80,12 @@ def _load_parts(config: TrainConfig) -> dict[str, Model]:
     parts = {name: load_bundle(find_bundle(str(path))) for name, path in given.items()}
     for name, part in parts.items():
         card, wanted = part.card, expected[name]
-        if wanted.of != "target" and (config.training.percentiles or card.source.window != config.source.window):
+        seen = card.source.window if wanted.of == "both" else None  # what is a target to a prior has no window
+        if wanted.of != "target" and (config.training.percentiles or config.source.window != seen):
             raise ConfigError(
-                f"parts.{name} sees the source through the window of its own training",
-                fix=f"set source.window to that of its card ({card.source.window}), and training.percentiles to null",
+                f"parts.{name} has learnt the source {'in its whole range' if seen is None else 'through a window'}",
+                fix=f"set source.window to {'null' if seen is None else 'that of its card'}, and "
+                "training.percentiles to null",
             )
         needed = _stains(config.source, config.target, wanted)
         known = _stains(card.source, card.target, Part("both") if wanted.of == "both" else Part("target"))
