@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ from restain.reports.report import write_report
 from restain.reports.report.figures import log_curves, rises
 from restain.slides import save_image
 from restain.training.config import TrainConfig
+from restain.training.folder import load_run
 
 from .conftest import Page
+
+ROOT = Path(__file__).resolve().parents[3]
 
 ENTRIES = (
     {"images": 80, "model.denoising": 0.5, "rate": 1e-4, "images_per_second": 3.0},
@@ -88,3 +92,13 @@ def test_a_loss_that_falls_does_not_rise():
     assert not rises([(1, 0.5), (2, 0.3), (3, 0.31)])
     assert rises([(1, 0.5), (2, 0.3), (3, 0.34)])
     assert not rises([(1, 0.5)])
+
+
+def test_a_classifier_of_scores_has_a_page_too(tmp_path):
+    config = load_run(ROOT / "configs" / "stainnet.yaml", [f"out={tmp_path}"])
+    (tmp_path / "config.yaml").write_text(dump_config(config))
+    write_log(tmp_path, [{"images": 96, "loss": 1.0}, {"images": 192, "loss": 0.5}])
+    page = Page(write_report(tmp_path))
+    assert page.headings == [config.name, "Read this first", "Curves", "Provenance"]
+    assert "192 patches seen" in page.text
+    assert page.doubts == ["The training is not finished: there is no bundle yet. The command below goes on."]

@@ -139,6 +139,7 @@ def draw_risk(found: ReliabilitySummary, alpha: float | None) -> Drawn:
                 "promised on average", (1, 100 * alpha), xycoords=("axes fraction", "data"), xytext=(0, 3),
                 textcoords="offset points", ha="right", color=REAL, fontsize=8,
             )  # fmt: skip
+        axis.set_ylim(0, 118 * max(*found.risk_by_width, alpha or 0, 1e-3))
         axis.set_xticks(range(4), ["narrowest", "second", "third", "widest"])
         axis.set(title="Outside, by width of the interval", ylabel="% of values")
         return finish(figure, "Share of values outside their interval, by quarters of its width")

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from restain.bundle import CARD, Card, load_card
-from restain.config import dump_config, load_config
+from restain.config import dump_config
 from restain.reports.report.content import (
     Block,
     Code,
@@ -24,8 +24,9 @@ from restain.reports.report.content import (
 from restain.reports.report.figures import draw_curves, log_curves, rises
 from restain.reports.report.pictures import png_of
 from restain.training.config import TrainConfig
-from restain.training.folder import RESOLVED
+from restain.training.folder import RESOLVED, load_run
 from restain.training.log import read_log
+from restain.training.stainnet_config import StainNetConfig
 
 STEPS = 3
 """Sample pictures that are shown: of the beginning, the middle and the end."""
@@ -42,8 +43,9 @@ def report_run(folder: Path) -> Report:
     Raises:
         ConfigError: its configuration or card is of another version.
     """
-    config = load_config(TrainConfig, folder / RESOLVED)
-    entries = read_log(folder)
+    config, entries = load_run(folder / RESOLVED), read_log(folder)
+    if isinstance(config, StainNetConfig):
+        return _classifier(folder, config, entries)
     card = load_card(folder / "bundle") if (folder / "bundle" / CARD).is_file() else None
     seen = int(entries[-1]["images"]) if entries else 0
     sections = [
@@ -58,6 +60,33 @@ def report_run(folder: Path) -> Report:
         list(_doubts(config, entries, card)),
         [section for section in sections if section.blocks],
     )
+
+
+def _classifier(folder: Path, config: StainNetConfig, entries: Log) -> Report:
+    """Return the report of the training of a StainNet, which ends by itself and whose card is a file to read."""
+    seen = int(entries[-1]["images"]) if entries else 0
+    path = folder / "bundle" / CARD
+    command = f"restain train {folder / RESOLVED}"
+    provenance: list[Block] = [Code(f"{command}\n{command} out={folder}-again")]
+    if path.is_file():
+        provenance.append(Code(path.read_text(encoding="utf-8"), "the card"))
+    provenance.append(Code(dump_config(config), "the whole configuration"))
+    unfinished = "The training is not finished: there is no bundle yet. The command below goes on."
+    return Report(
+        config.name,
+        f"Training of a StainNet, a classifier of {config.meaning}: {seen} patches seen.",
+        [*_not_finite(entries), *([] if path.is_file() else [unfinished])],
+        [
+            section
+            for section in (Section("Curves", list(_curves(entries))), Section("Provenance", provenance))
+            if section.blocks
+        ],
+    )
+
+
+def _not_finite(entries: Log) -> Iterator[str]:
+    if any(not math.isfinite(value) for entry in entries for value in entry.values()):
+        yield "The log holds values that are not finite, so the training went astray."
 
 
 def _doubts(config: TrainConfig, entries: Log, card: Card | None) -> Iterator[str]:
@@ -75,8 +104,7 @@ def _doubts(config: TrainConfig, entries: Log, card: Card | None) -> Iterator[st
                     f"{name} rose from {least:.4g} to {last:.4g} towards the end: the model may have learned its "
                     "training images by heart."
                 )
-    if any(not math.isfinite(value) for entry in entries for value in entry.values()):
-        yield "The log holds values that are not finite, so the training went astray."
+    yield from _not_finite(entries)
     if card is not None and not card.metrics:
         yield "Nothing was measured of the finished model: stain test images, and run `restain evaluate`."
 
