@@ -40,7 +40,7 @@ from restain.uncertainty import (
     interval_of,
     widen,
 )
-from restain.uncertainty.rcps import LAMBDAS, walk_down
+from restain.uncertainty.rcps import LAMBDAS, safe_lambdas, walk_down
 
 FIRST_SEED = 300
 """Trainings take no seeds below 1000, and their tests those from 200 on."""
@@ -165,7 +165,7 @@ def broken_promises(risks: Sequence[ImageRisk], count: int, options: CalibrateOp
     rng, broken, done, lambdas = np.random.default_rng(seed), 0, 0, []
     for _ in range(TRIALS):
         order = rng.permutation(len(curves))
-        at = walk_down(curves[order[:count]].mean(axis=0), count, options.alpha, options.delta)
+        at = walk_down(safe_lambdas(curves[order[:count]], options.alpha, options.delta, options.bound))
         if at is not None:
             done += 1
             broken += bool(curves[order[count:], at].mean() > options.alpha)
@@ -231,14 +231,16 @@ def main() -> None:
     parser.add_argument("--interval", default="quantile", choices=("quantile", "order_stat", "std"))
     parser.add_argument("--alpha", type=float, default=0.1)
     parser.add_argument("--delta", type=float, default=0.1)
+    parser.add_argument("--bound", default="hoeffding_bentkus", choices=("hoeffding_bentkus", "betting"))
+    parser.add_argument("--floor", type=float, default=0, help="grey levels added to both sides of intervals")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--retakes", type=int, default=16)
     parser.add_argument("--spread-fields", type=int, default=16, help="test fields that are drawn again")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/coverage"))
     given = parser.parse_args()
-    rule = IntervalRule(kind=given.interval, samples=given.samples)
-    options = CalibrateOptions(interval=rule, alpha=given.alpha, delta=given.delta, seed=given.seed)
+    rule = IntervalRule(kind=given.interval, samples=given.samples, floor=given.floor / 255)
+    options = CalibrateOptions(interval=rule, alpha=given.alpha, delta=given.delta, bound=given.bound, seed=given.seed)
     sampler: Oracle | Model
     if given.oracle:
         source, target = given.oracle.split(":")
@@ -258,7 +260,7 @@ def main() -> None:
         risks.append(sampler.measure(seed).risk)
         print(f"\rfield {done} of {given.fields}", end="", flush=True)
     half = given.fields // 2
-    calibration = calibrate(risks[:half], rule, alpha=given.alpha, delta=given.delta)
+    calibration = calibrate(risks[:half], rule, alpha=given.alpha, delta=given.delta, bound=given.bound)
     tests = seeds[half:]
     results = {
         "bundle": given.oracle or given.bundle,

@@ -1,12 +1,14 @@
 """Confidence bounds against published numbers, against each other, and against the binomial law."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from restain.errors import DataError
-from restain.uncertainty import hoeffding_bentkus_bound, hoeffding_bound, images_needed
-from restain.uncertainty.bounds import p_value
+from restain.uncertainty import betting_bound, hoeffding_bentkus_bound, hoeffding_bound, images_needed
+from restain.uncertainty.bounds import betting_wealth, p_value
 
 
 @pytest.mark.parametrize(("n", "bound"), [(100, 0.14508), (500, 0.10491), (1000, 0.09693), (10000, 0.08501)])
@@ -72,3 +74,36 @@ def test_odd_numbers_are_refused(bound, risk: float, n: int, delta: float):
 
 def test_a_risk_of_one_has_the_bound_one():
     assert hoeffding_bentkus_bound(1, 10, 0.1) == hoeffding_bound(1, 10, 0.1) == 1
+
+
+def test_the_wealth_of_two_bets_is_that_of_the_formula():
+    losses, mu, delta = (0.2, 0.6), 0.5, 0.1
+    first = min(1, math.sqrt(2 * math.log(10) / (2 * 0.25)))
+    mean = (0.5 + 0.2) / 2
+    variance = (0.25 + (0.2 - mean) ** 2) / 2
+    second = min(1, math.sqrt(2 * math.log(10) / (2 * variance)))
+    one = 1 - first * (0.2 - mu)
+    two = one * (1 - second * (0.6 - mu))
+    assert betting_wealth(losses, mu, delta) == pytest.approx(max(1, one, two), rel=1e-12)
+
+
+@pytest.mark.parametrize("law", ["coins", "narrow"])
+def test_the_bound_by_betting_is_missed_no_more_often_than_promised(law: str):
+    rng, true = np.random.default_rng(3), 0.08
+    narrow = rng.beta(true * 200, (1 - true) * 200, (100, 1000))
+    losses = narrow if law == "narrow" else (rng.random((100, 1000)) < true).astype(float)
+    # the bound is below the truth exactly where the bet against the truth reaches 1 / delta
+    missed = np.mean(betting_wealth(losses, true, 0.1) >= 10)
+    assert missed <= 0.1 + 3 * math.sqrt(0.1 * 0.9 / 1000)
+
+
+def test_betting_is_the_tighter_where_losses_vary_little():
+    losses = np.random.default_rng(4).beta(16, 184, 200)
+    betting, other = betting_bound(losses, 0.1), hoeffding_bentkus_bound(losses.mean(), 200, 0.1)
+    assert losses.mean() < betting < 0.1 < other
+    assert betting_wealth(losses, betting, 0.1) == pytest.approx(10, rel=1e-6)
+
+
+def test_perfect_losses_need_a_few_more_bets():
+    n = images_needed(0.1, 0.1, "betting")
+    assert betting_bound(np.zeros(n), 0.1) <= 0.1 < betting_bound(np.zeros(n - 1), 0.1)

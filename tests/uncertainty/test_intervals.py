@@ -93,3 +93,12 @@ def test_another_number_of_samples_than_the_rule_says_is_refused():
 def test_whole_numbers_are_refused_because_their_differences_wrap_round():
     with pytest.raises(DataError, match="uint8"):
         interval_of(np.zeros((20, 4), np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["quantile", "order_stat", "std"])
+def test_a_floor_is_added_to_both_sides(kind):
+    values = np.random.default_rng(0).random((20, 5, 3))
+    plain = interval_of(values, IntervalRule(kind=kind))
+    raised = interval_of(values, IntervalRule(kind=kind, floor=0.03))
+    np.testing.assert_allclose(raised.width, plain.width + 0.06)
+    np.testing.assert_allclose(raised.upper, plain.upper + 0.03)

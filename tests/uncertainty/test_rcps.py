@@ -17,7 +17,8 @@ from restain.uncertainty import (
     interval_of,
     widen,
 )
-from restain.uncertainty.rcps import LAMBDAS, walk_down
+from restain.uncertainty.bounds import p_value
+from restain.uncertainty.rcps import LAMBDAS, safe_lambdas, walk_down
 
 CENTRED = LAMBDAS["centred"]
 
@@ -76,7 +77,7 @@ def simulate(trials: int = 200, images: int = 100, pixels: int = 128 * 128 * 3) 
         spreads = np.exp(0.5 * rng.standard_normal(images))
         risk = np.mean(erfc(lambdas / spreads[:, None]), axis=0)
         for unit, n in (("images", images), ("pixels", images * pixels)):
-            at = walk_down(risk, n, 0.1, 0.1)
+            at = walk_down(p_value(risk, n, 0.1) <= 0.1)
             misses[unit] += true[at] > 0.1
     return {unit: count / trials for unit, count in misses.items()}
 
@@ -85,6 +86,21 @@ def test_counting_images_keeps_the_promise_and_counting_pixels_breaks_it():
     missed = simulate()
     assert missed["images"] <= 0.1 + 3 * math.sqrt(0.1 * 0.9 / 200)
     assert missed["pixels"] > 0.3
+
+
+def test_betting_keeps_the_promise_with_wider_risks_than_hoeffding_and_bentkus():
+    rng, lambdas = np.random.default_rng(1), CENTRED[::8] * stats.norm.ppf(0.95) / math.sqrt(2)
+    nodes = np.exp(0.5 * stats.norm.ppf((np.arange(2000) + 0.5) / 2000))
+    true = np.mean(erfc(lambdas / nodes[:, None]), axis=0)
+    risks: dict[str, list[float]] = {"betting": [], "hoeffding_bentkus": []}
+    for _ in range(200):
+        curves = erfc(lambdas / np.exp(0.5 * rng.standard_normal(100))[:, None])
+        for bound in ("betting", "hoeffding_bentkus"):
+            at = walk_down(safe_lambdas(curves, 0.1, 0.1, bound))
+            assert at is not None
+            risks[bound].append(true[at])
+    assert np.mean(np.array(risks["betting"]) > 0.1) <= 0.1 + 3 * math.sqrt(0.1 * 0.9 / 200)
+    assert np.mean(risks["hoeffding_bentkus"]) < np.mean(risks["betting"]) < 0.1
 
 
 def test_a_calibration_is_the_last_safe_lambda_before_the_first_unsafe_one():
@@ -99,10 +115,9 @@ def test_a_calibration_is_the_last_safe_lambda_before_the_first_unsafe_one():
 
 
 def test_the_walk_stops_at_the_first_failure_even_if_smaller_lambdas_pass():
-    risk = np.array([0.0, 0.5, 0.02, 0.0])
-    assert walk_down(risk, 1000, 0.1, 0.1) == 2
-    assert walk_down(np.zeros(3), 1000, 0.1, 0.1) == 0
-    assert walk_down(np.full(3, 0.2), 1000, 0.1, 0.1) is None
+    assert walk_down(np.array([True, False, True, True])) == 2
+    assert walk_down(np.ones(3, np.bool_)) == 0
+    assert walk_down(np.zeros(3, np.bool_)) is None
 
 
 def test_more_pixels_of_the_same_images_do_not_make_the_bound_lower():

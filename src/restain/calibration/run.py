@@ -79,7 +79,7 @@ def calibrate_model(
     risks = _Kept(images, "calibration")
     yield from risks.collect(laboratory)
     units = risks_of_groups(risks.groups, risks.risks)
-    calibration = calibrate(units, options.interval, alpha=options.alpha, delta=options.delta)
+    calibration = calibrate(units, options.interval, alpha=options.alpha, delta=options.delta, bound=options.bound)
     found = None
     if test is not None:
         books = Books(calibration)
@@ -165,7 +165,8 @@ def _identified(images: ImageSet, activity: str) -> Generator[Progress, None, di
 
 def _refuse_few(images: ImageSet, options: CalibrateOptions) -> None:
     """Refuse too few images before hours are spent on them."""
-    n, least = len({images.group(name) for name in images.names}), images_needed(options.alpha, options.delta)
+    n = len({images.group(name) for name in images.names})
+    least = images_needed(options.alpha, options.delta, options.bound)
     if n < least:
         raise DataError(
             f"{images.text} holds {n} {images.unit}{'' if n == 1 else 's'}, and a calibration with alpha "

@@ -143,7 +143,9 @@ def levels_after(
     """
     points = []
     for alpha in [alpha for alpha in ALPHAS if alpha > calibration.alpha] + [calibration.alpha]:
-        at = calibrate(calibrated, calibration.interval, alpha=alpha, delta=calibration.delta).lambda_
+        at = calibrate(
+            calibrated, calibration.interval, alpha=alpha, delta=calibration.delta, bound=calibration.bound_by
+        ).lambda_
         points.append(LevelCoverage(1 - alpha, at, 1 - float(np.mean([risk.at(at) for risk in tested]))))
     return tuple(points)
 

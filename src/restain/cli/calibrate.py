@@ -56,6 +56,12 @@ def calibrate(
         float | None, typer.Option(help="Share of tissue that may lie outside, in the mean over images.")
     ] = None,
     delta: Annotated[float | None, typer.Option(help="Chance that more does.")] = None,
+    bound: Annotated[
+        str | None, typer.Option(help="hoeffding_bentkus, or betting, which needs far fewer images.")
+    ] = None,
+    floor: Annotated[
+        float | None, typer.Option(help="Grey levels added to both sides, for what no sample shows; 0 by default.")
+    ] = None,
     sampler: Annotated[str | None, typer.Option(help="Sampler instead of the model's own.")] = None,
     steps: Annotated[int | None, typer.Option(help="Sampling steps instead of the model's own.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the samples.")] = None,
@@ -73,10 +79,10 @@ def calibrate(
     from restain.config import parse_config
     from restain.inference import StainOptions
 
-    rule = _given(kind=interval, samples=samples)
+    rule = _given(kind=interval, samples=samples, floor=None if floor is None else floor / 255)
     options = parse_config(
         CalibrateOptions,
-        _given(interval=rule or None, form=form, alpha=alpha, delta=delta, seed=seed),
+        _given(interval=rule or None, form=form, alpha=alpha, delta=delta, bound=bound, seed=seed),
         "options of restain calibrate",
     )
     running = parse_config(

@@ -108,9 +108,9 @@ class Uncertainty:
         Args:
             fractions: (K, ...) float32, samples as fractions of white.
         """
-        one = fractions[0]
+        one, floor = fractions[0], np.float32(self.rule.floor)
         same = bool((fractions == one).all())  # as on glass, of which there may be most
-        found = Interval(one, one, one) if same else interval_of(fractions, self.rule)
+        found = Interval(one - floor, one, one + floor) if same else interval_of(fractions, self.rule)
         if self.record is not None:
             found = widen(found, self.record.calibration.lambda_, self.record.calibration.form)
         return Interval(found.lower.clip(0, 1), found.centre, found.upper.clip(0, 1))

@@ -1,6 +1,6 @@
 """Calibrated uncertainty from samples: intervals, how far to widen them, and how well they do. NumPy and SciPy only."""
 
-from restain.uncertainty.bounds import hoeffding_bentkus_bound, hoeffding_bound, images_needed
+from restain.uncertainty.bounds import Bound, betting_bound, hoeffding_bentkus_bound, hoeffding_bound, images_needed
 from restain.uncertainty.calibration import Calibration, Form, widen
 from restain.uncertainty.intervals import Interval, IntervalRule, OrderRanks, interval_of, order_ranks
 from restain.uncertainty.rcps import ImageRisk, calibrate
@@ -13,6 +13,7 @@ from restain.uncertainty.reliability import (
 )
 
 __all__ = [
+    "Bound",
     "Calibration",
     "CalibrationRecord",
     "Form",
@@ -24,6 +25,7 @@ __all__ = [
     "ReliabilityCurve",
     "ReliabilityPoint",
     "ReliabilitySummary",
+    "betting_bound",
     "calibrate",
     "hoeffding_bentkus_bound",
     "hoeffding_bound",

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from restain.config import Config
 from restain.errors import DataError
+from restain.uncertainty.bounds import Bound
 from restain.uncertainty.intervals import Interval, IntervalRule, Values
 
 Form = Literal["centred", "multiplicative"]
@@ -38,6 +39,8 @@ class Calibration(Config):
     """Calibration images, or slides where images come from the same ones; never pixels, which depend on each other."""
     risk: float = Field(ge=0, le=1)
     """Share of pixels outside, mean over the calibration images."""
+    bound_by: Bound = "hoeffding_bentkus"
+    """Which confidence bound."""
     bound: float = Field(ge=0, le=1)
     """Upper confidence bound of that share over all such images; at most alpha."""
 

@@ -11,13 +11,20 @@ then miss their promise, instead of one in ten.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from restain.errors import DataError
-from restain.uncertainty.bounds import hoeffding_bentkus_bound, images_needed, p_value
+from restain.uncertainty.bounds import (
+    Bound,
+    betting_bound,
+    betting_wealth,
+    hoeffding_bentkus_bound,
+    images_needed,
+    p_value,
+)
 from restain.uncertainty.calibration import Calibration, Form, least_lambda
 from restain.uncertainty.comparison import Mask, compared
 from restain.uncertainty.intervals import Interval, IntervalRule, Values
@@ -91,7 +98,12 @@ class ImageRisk:
 
 
 def calibrate(
-    images: Sequence[ImageRisk], rule: IntervalRule, *, alpha: float = 0.1, delta: float = 0.1
+    images: Sequence[ImageRisk],
+    rule: IntervalRule,
+    *,
+    alpha: float = 0.1,
+    delta: float = 0.1,
+    bound: Bound = "hoeffding_bentkus",
 ) -> Calibration:
     """Return the smallest lambda that is safe, with all larger ones.
 
@@ -101,6 +113,8 @@ def calibrate(
         rule: how the intervals were made.
         alpha: share of pixels that may lie outside, in the mean over images.
         delta: chance that this is not kept.
+        bound: by which confidence bound; ``betting`` depends a little on the order of the images, which must not be
+            chosen after looking at them.
 
     Raises:
         DataError: forms that differ, too few images, or intervals that do not hold the truth however far widened.
@@ -110,15 +124,16 @@ def calibrate(
         raise DataError("the risks of images are of different forms", fix="use one form for all")
     if not (0 < alpha < 1 and 0 < delta < 1):
         raise DataError(f"alpha {alpha} and delta {delta} are no chances", fix="pass numbers between 0 and 1")
-    n, least = len(images), images_needed(alpha, delta)
+    n, least = len(images), images_needed(alpha, delta, bound)
     if n < least:
         raise DataError(
             f"a calibration with alpha {alpha} and delta {delta} needs at least {least} images, not {n}",
             fix="add images of other slides, or raise alpha or delta; cutting images into more tiles does not help",
         )
     (form,) = forms
-    risk = np.mean([image.curve() for image in images], axis=0)
-    at = walk_down(risk, n, alpha, delta)
+    curves = np.stack([image.curve() for image in images])
+    risk = curves.mean(axis=0)
+    at = walk_down(safe_lambdas(curves, alpha, delta, bound))
     if at is None:
         raise DataError(
             f"{risk[-1]:.1%} of the pixels of {n} images lie outside even of the widest intervals, too many for alpha "
@@ -134,24 +149,53 @@ def calibrate(
         delta=delta,
         n=n,
         risk=float(risk[at]),
-        bound=hoeffding_bentkus_bound(float(risk[at]), n, delta),
+        bound_by=bound,
+        bound=upper_bound(curves[:, at], delta, bound),
     )
 
 
-def walk_down(risk: NDArray[np.float64], n: int, alpha: float, delta: float) -> int | None:
+def upper_bound(losses: NDArray[np.float64], delta: float, bound: Bound) -> float:
+    """Return the upper confidence bound of a mean.
+
+    Args:
+        losses: (n,) independent values in [0, 1].
+        delta: chance that the mean is above.
+        bound: which.
+    """
+    if bound == "betting":
+        return betting_bound(losses, delta)
+    return hoeffding_bentkus_bound(float(losses.mean()), len(losses), delta)
+
+
+def safe_lambdas(curves: NDArray[np.float64], alpha: float, delta: float, bound: Bound) -> NDArray[np.bool_]:
+    """Return for each lambda whether the upper confidence bound of its risk is at most alpha, which needs no root.
+
+    Args:
+        curves: (n, G) risks of independent images for rising lambdas.
+        alpha: the risk that is allowed.
+        delta: chance that it is exceeded.
+        bound: which.
+
+    Returns:
+        (G,).
+    """
+    is_safe: NDArray[np.bool_]
+    if bound == "betting":
+        is_safe = betting_wealth(curves, alpha, delta) >= 1 / delta
+    else:
+        is_safe = p_value(curves.mean(axis=0), len(curves), alpha) <= delta
+    return is_safe
+
+
+def walk_down(is_safe: NDArray[np.bool_]) -> int | None:
     """Return the place of the last safe lambda before the first unsafe one, from the largest downwards.
 
     Args:
-        risk: (G,) mean risk over images for rising lambdas.
-        n: independent images.
-        alpha: the risk that is allowed.
-        delta: chance that it is exceeded.
+        is_safe: (G,) for rising lambdas.
 
     Returns:
         None where the largest lambda is not safe.
     """
-    # The bound is at most alpha exactly where the p-value of alpha is at most delta, which needs no root.
-    is_safe: NDArray[Any] = p_value(risk, n, alpha) <= delta
     unsafe = np.flatnonzero(~is_safe)
     at = int(unsafe[-1]) + 1 if unsafe.size else 0
-    return at if at < len(risk) else None
+    return at if at < len(is_safe) else None
