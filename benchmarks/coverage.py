@@ -5,7 +5,8 @@
 
 Every field is of a slide of its own, with seeds that no training uses. Half of them calibrate, the other half test:
 
-* the share of the truth inside, image by image, before and after calibration, by kind of tissue;
+* the share of the truth inside, image by image, before and after calibration: of fields that are mostly stroma, mixed
+  or mostly epithelium, and of the pixels of each kind of tissue;
 * how often a calibration breaks its promise: 200 times, calibration fields are drawn anew without replacement, and the
   fields that are left tell the truth (they are few, and harder where the drawn are easy: it errs to the dark side);
 * whether intervals are wide where the truth is open: rank correlation with the standard deviation of retakes, which are
@@ -53,6 +54,9 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "all": CLASS_NAMES,
 }
 """Kinds of tissue, by the classes of the phantom. The first three part the field; nuclei are in two of them."""
+
+FIELDS: Mapping[str, tuple[float, float]] = {"stroma": (0, 0.1), "mixed": (0.1, 0.6), "epithelium": (0.6, 1.1)}
+"""Types of tissue by the share of epithelium in a field: from the first number on, below the second."""
 
 LEAST = 64
 """A kind of tissue counts in a field where it has so many pixels."""
@@ -118,11 +122,13 @@ class Model:
 
 
 def kinds_of(classes: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Yield the kinds of tissue that a field shows, with their masks."""
+    """Yield the type of tissue of a field, with all of it, and the kinds of tissue it shows, with their masks."""
+    share = np.isin(classes, [CLASS_NAMES.index(member) for member in KINDS["epithelium"]]).mean()
+    yield next(f"fields: {name}" for name, (low, high) in FIELDS.items() if low <= share < high), classes >= 0
     for name, members in KINDS.items():
         mask = np.isin(classes, [CLASS_NAMES.index(member) for member in members])
         if mask.sum() >= LEAST:
-            yield name, mask
+            yield f"pixels: {name}", mask
 
 
 def share_inside(interval: Interval, truth: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
@@ -143,7 +149,7 @@ def by_kind(
             before, after = (share_inside(each, measured.truth, mask) for each in (measured.interval, wide))
             shares.setdefault(name, []).append((before, after, float(wide.width[mask].mean())))
     table = {}
-    for name in KINDS:
+    for name in (*(f"fields: {each}" for each in FIELDS), *(f"pixels: {each}" for each in KINDS)):
         if name in shares:
             values = np.asarray(shares[name])
             before, after, width = values.mean(axis=0)
