@@ -50,21 +50,20 @@ def calibrate(
         float | None, typer.Option(help="Micrometres per pixel of folders, where files do not tell it.")
     ] = None,
     samples: Annotated[int | None, typer.Option(help="Samples per image, 20 unless asked otherwise.")] = None,
-    interval: Annotated[str | None, typer.Option(help="quantile, order_stat or std.")] = None,
-    form: Annotated[str | None, typer.Option(help="centred or multiplicative.")] = None,
-    alpha: Annotated[
-        float | None, typer.Option(help="Share of tissue that may lie outside, in the mean over images.")
-    ] = None,
+    alpha: Annotated[float | None, typer.Option(help="Share of tissue that may lie outside, mean over images.")] = None,
     delta: Annotated[float | None, typer.Option(help="Chance that more does.")] = None,
-    bound: Annotated[
-        str | None, typer.Option(help="hoeffding_bentkus, or betting, which needs far fewer images.")
-    ] = None,
+    bound: Annotated[str | None, typer.Option(help="hoeffding_bentkus, or betting, for far fewer images.")] = None,
     floor: Annotated[
         float | None, typer.Option(help="Grey levels added to both sides, for what no sample shows; 0 by default.")
     ] = None,
     sampler: Annotated[str | None, typer.Option(help="Sampler instead of the model's own.")] = None,
     steps: Annotated[int | None, typer.Option(help="Sampling steps instead of the model's own.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the samples.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Further options: interval.kind, interval.level, form, seed, as key=value; repeatable."
+        ),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps instead of the best there is.")] = None,
 ) -> None:
     """Find how far a model's intervals must be widened to hold what they promise, and write it into its card.
@@ -76,13 +75,13 @@ def calibrate(
     from restain.bundle import find_bundle, load_bundle, record_calibration
     from restain.calibration import CalibrateOptions, calibrate_model
     from restain.cli.progress import progress_bar
-    from restain.config import parse_config
+    from restain.config import overridden, parse_config
     from restain.inference import StainOptions
 
-    rule = _given(kind=interval, samples=samples, floor=None if floor is None else floor / 255)
+    rule = _given(samples=samples, floor=None if floor is None else floor / 255)
     options = parse_config(
         CalibrateOptions,
-        _given(interval=rule or None, form=form, alpha=alpha, delta=delta, bound=bound, seed=seed),
+        overridden(_given(interval=rule, alpha=alpha, delta=delta, bound=bound), changes or []),
         "options of restain calibrate",
     )
     running = parse_config(
