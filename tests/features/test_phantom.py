@@ -7,8 +7,8 @@ import torch
 from restain.errors import BundleError, ConfigError, DataError
 from restain.features import PhantomExtractor, features_of, find_extractor, train
 from restain.features.lessons import Lesson, blurred, draw, recoloured
-from restain.features.phantom import SHIPPED
 from restain.features.network_files import WEIGHTS
+from restain.features.phantom import SHIPPED
 from restain.features.phantom_network import load_phantom_network
 from restain.geometry import Region
 from restain.metrics import frechet_distance
@@ -81,7 +81,9 @@ def test_images_of_other_sizes_are_taken_as_they_are(extractor, images):
 
 def test_an_unknown_extractor_is_told_the_known_ones():
     for name in ("phantoms", "phantom=x", "inception=", "timm"):
-        with pytest.raises(ConfigError, match="phantom, stainnet, stainnet=PATH, inception, inception=PATH or timm=MODEL"):
+        with pytest.raises(
+            ConfigError, match="phantom, stainnet, stainnet=PATH, inception, inception=PATH or timm=MODEL"
+        ):
             find_extractor(name)
 
 

@@ -84,7 +84,9 @@ def test_the_interval_of_a_bias_is_the_textbooks_where_patients_have_one_image()
 def test_images_of_one_patient_are_taken_or_left_together():
     pred, truth = cases(12)
     pred, truth = np.repeat(pred, 10), np.repeat(truth, 10)
-    grouped = agreement(pred, truth, patients=np.repeat(np.arange(12), 10), generator=np.random.default_rng(0), resamples=400)
+    grouped = agreement(
+        pred, truth, patients=np.repeat(np.arange(12), 10), generator=np.random.default_rng(0), resamples=400
+    )
     alone = agreement(pred, truth, generator=np.random.default_rng(0), resamples=400)
     width = grouped.bias.high - grouped.bias.low
     assert width == pytest.approx(math.sqrt(10) * (alone.bias.high - alone.bias.low), rel=0.15)

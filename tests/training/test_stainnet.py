@@ -107,8 +107,8 @@ def test_kinds_of_trainings_are_told_apart(path, pytestconfig):
     assert isinstance(load_run(pytestconfig.rootpath / "configs" / "stainnet.yaml"), StainNetConfig)
     with pytest.raises(ConfigError, match="there is no kind of training 'stainer': write `kind: stainnet` for"):
         load_run(path, ["kind=stainer"])
-    with pytest.raises(ConfigError, match=r"unknown key 'training.patchs': did you mean 'patches'"):
-        load_run(path, ["training.patchs=1"])
+    with pytest.raises(ConfigError, match=r"unknown key 'training.patches2': did you mean 'patches'"):
+        load_run(path, ["training.patches2=1"])
     with pytest.raises(ConfigError, match="check_every must be a multiple of batch"):
         load_run(path, ["training.batch=7"])
 

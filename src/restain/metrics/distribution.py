@@ -209,8 +209,8 @@ def _doubts(found: Distribution) -> Iterator[str]:
             else ""
         )
         yield (
-            f"The Frechet distance of {found.n_pred} against {found.n_target} {noun} is biased upwards{floor}; compare only numbers of "
-            f"equally many {noun}."
+            f"The Frechet distance of {found.n_pred} against {found.n_target} {noun} is biased upwards{floor}; "
+            f"compare only numbers of equally many {noun}."
         )
     if min(found.groups_pred, found.groups_target) < FEWEST:
         yield (

@@ -50,8 +50,8 @@ class MembraneRule(Config):
     """From which density and extent on a membrane counts, so that words of the guideline become numbers.
 
     No source fixes these densities: a pathologist grades by eye. They are those with which fields of the phantom all of
-    whose cells have one score are read as that score (seeds 100 to 109), and cells of mixed fields most often. So choose
-    them anew on real images of a laboratory, and use the same for virtual ones.
+    whose cells have one score are read as that score (seeds 100 to 109), and cells of mixed fields most often. So
+    choose them anew on real images of a laboratory, and use the same for virtual ones.
     """
 
     faint: float = Field(default=0.07, gt=0)
