@@ -380,10 +380,11 @@ def _verify(folder: Path, card: Card) -> None:
 
 def _replace_card(folder: Path, card: Card) -> None:
     """Write a card beside the bundle and move it in, so that a kill leaves the old one or the new one."""
-    fresh = folder.with_name(f"{folder.name}.{CARD}.partial")
+    place = folder.resolve()  # "." has no name of its own
+    fresh = place.with_name(f"{place.name}.{CARD}.partial")
     try:
         fresh.write_text(dump_config(card), encoding="utf-8")
-        fresh.replace(folder / CARD)
+        fresh.replace(place / CARD)
     except OSError as error:
         raise OutputError(
             f"the card of {folder} cannot be written ({error.strerror})", fix="copy the bundle to a place of your own"

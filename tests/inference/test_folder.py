@@ -61,6 +61,8 @@ def test_other_options_and_other_files_are_made_anew(models, exact, folder, tiss
         run_all(folder, Stainer(model, exact(steps=1, seed=1)), out)
     with Pillow.open(out / "tile 2.png") as made:
         assert made.size == (50, 50)
+    with pytest.warns(RestainWarning, match="4 images .* are made anew"):
+        run_all(folder, Stainer(model, exact(steps=1, seed=1)), out, Mpp.square(0.25))
 
 
 def test_a_damaged_image_does_not_stop_the_others(models, exact, folder, tmp_path):

@@ -10,7 +10,7 @@ from restain.bundle import Card, listed
 from restain.data import FolderPairsConfig, Pairs, Part, PhantomPairs, check_alignment, make_pairs
 from restain.errors import ConfigError, DataError
 from restain.geometry import Mpp
-from restain.slides import images_in, open_slide
+from restain.slides import contradict, first_difference, images_in, open_slide
 from restain.training.config import TrainConfig
 from restain.uncertainty import image_digest
 
@@ -127,6 +127,10 @@ def with_table(images: ImageSet, table: Path, label: str | None = None) -> Image
     unit: Unit = "patient" if "patient" in columns else "slide" if "slide" in columns else "image"
     if missing := {"image", *([label] if label else ["patient or slide"] if unit == "image" else [])} - columns:
         raise DataError(f"{table} lacks the column {min(missing)}", fix="name it in the first line of the table")
+    wanted = [column for column in ("image", None if unit == "image" else unit, label) if column]
+    for number, row in enumerate(rows, start=2):
+        if empty := [column for column in wanted if not (row[column] or "").strip()]:
+            raise DataError(f"{table}, row {number}: {empty[0]} is empty", fix="fill the cell, or leave the image out")
     if len(names := {row["image"] for row in rows}) < len(rows):
         raise DataError(f"{table} names {len(rows) - len(names)} images twice", fix="give each image one line")
     if lost := [name for name in images.names if name not in names]:
@@ -157,6 +161,14 @@ def _check_images(images: ImageSet, card: Card) -> None:
                 f"{side} images of {images.text} have {image.shape[2]} channels, not the {len(channels)} of the model",
                 fix="choose images of the model's stains",
             )
+    for index in range(len(images)):
+        for side, named in zip(sides, images.pairs.channels(index) or (), strict=False):
+            if contradict(named, sides[side]):
+                raise DataError(
+                    f"{side} image {images.pairs.name(index)} holds other channels than the model, or in another "
+                    f"order: {first_difference(named, sides[side])}",
+                    fix="save channels in the order of the card",
+                )
     if not isinstance(images.pairs, PhantomPairs):
         check_alignment(images.pairs)
 

@@ -96,7 +96,7 @@ def readout(
             console.print(_sentence(found.negative), highlight=False)
     if out is not None:
         write_readouts(found, options, regions, images, out)
-        console.print(f"per image: {out / 'readout.csv'}\nall: {out / 'readout.json'}", highlight=False)
+        console.print(f"per image: {out / 'readout.csv'}\nall: {out / 'readout.json'}", markup=False, highlight=False)
 
 
 def _drawn(
@@ -109,6 +109,7 @@ def _drawn(
 
 
 def _table_of_images(found: "Readouts", counted: str) -> "Table":
+    from rich.markup import escape
     from rich.table import Table
 
     has_target = any(image.target for image in found.images)
@@ -120,7 +121,7 @@ def _table_of_images(found: "Readouts", counted: str) -> "Table":
     for heading in headings + [f"true {heading}" for heading in headings if has_target]:
         table.add_column(heading, justify="right")
     for image in found.images:
-        table.add_row(image.name, *_row(image.pred), *(_row(image.target) if image.target else []))
+        table.add_row(escape(image.name), *_row(image.pred), *(_row(image.target) if image.target else []))
     return table
 
 
@@ -158,10 +159,11 @@ def _chance(wrong: "Shuffled") -> str:
 
 
 def _table_of_draws(found: "DrawnReadouts") -> "Table":
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(
-        title=f"{found.name}: {len(found.draws)} virtual stains; uncalibrated sampling interval, "
+        title=f"{escape(found.name)}: {len(found.draws)} virtual stains; uncalibrated sampling interval, "
         f"{found.rule.level:.0%}; for research, not a diagnosis",
         title_justify="left",
     )

@@ -44,4 +44,4 @@ def report(
         "seed": seed,
     }
     page = write_report(place, out, parse_config(ReportOptions, given, "the options"))
-    Console().print(f"report: {page}", highlight=False, soft_wrap=True)
+    Console().print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)

@@ -38,6 +38,7 @@ def source_window(pairs: Pairs, percentiles: tuple[float, float]) -> Window:
         for channel, histogram in enumerate(counts):
             histogram += np.bincount(image[..., channel].ravel(), minlength=shape[1])
     cumulative = counts.cumsum(axis=1)
-    low, high = ((cumulative >= np.ceil(percent / 100 * cumulative[:, -1:])).argmax(axis=1) for percent in percentiles)
+    least = (np.maximum(1, np.ceil(percent / 100 * cumulative[:, -1:])) for percent in percentiles)
+    low, high = ((cumulative >= pixels).argmax(axis=1) for pixels in least)
     # A channel that is the same everywhere is -1 everywhere.
     return tuple((float(a), float(max(b, a + 1))) for a, b in zip(low, high, strict=True))

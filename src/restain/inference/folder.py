@@ -37,9 +37,9 @@ def run_folder(
         check_distinct(folder, place)
     jobs = jobs_of(folder, places)
     refuse_foreign(jobs)
-    finished = {path for path, outs in jobs.items() if is_finished(outs, notes_of(path, stainer, uncertainty))}
+    finished = {path for path, outs in jobs.items() if is_finished(outs, notes_of(path, stainer, mpp, uncertainty))}
     others = sum(
-        is_stale(outs, notes_of(path, stainer, uncertainty)) for path, outs in jobs.items() if path not in finished
+        is_stale(outs, notes_of(path, stainer, mpp, uncertainty)) for path, outs in jobs.items() if path not in finished
     )
     if others:
         warnings.warn(

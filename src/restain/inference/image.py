@@ -110,7 +110,7 @@ def stain_picture(
         check_output(path, out)
     with open_slide(path, mpp) as reader:
         check_picture(reader, stainer, outs)
-        notes = notes_of(path, stainer, uncertainty)
+        notes = notes_of(path, stainer, mpp, uncertainty)
         products = products_of(stainer.model.card) if uncertainty is None else uncertainty.products
         painted = yield from stain_reader(reader, stainer, uncertainty)
         ends = np.cumsum([len(product.channels) for product in products])

@@ -111,7 +111,9 @@ def forecast(
             return Forecast(subject, len(plan), len(plan), held, try_batch(stainer, plan.side, samples))
         case Kind.FOLDER:
             jobs = jobs_of(path, folders_for(out, card, products))
-            waiting = {p: outs for p, outs in jobs.items() if not is_finished(outs, notes_of(p, stainer, uncertainty))}
+            waiting = {
+                p: outs for p, outs in jobs.items() if not is_finished(outs, notes_of(p, stainer, mpp, uncertainty))
+            }
             plans = list(_plan_folder(waiting, stainer, mpp))
             tiles = sum(map(len, plans))
             subject = f"{len(jobs)} images, {len(jobs) - len(waiting)} of them done, {len(plans)} to be stained"

@@ -70,14 +70,14 @@ def run_slide(
     path: Path, stainer: Stainer, out: Path, mpp: Mpp | None, uncertainty: Uncertainty | None = None
 ) -> Iterator[Progress]:
     """Do the work of ``stain_slide`` and tell how far it is."""
-    job = _Job(path, stainer, out, uncertainty)
+    job = _Job(path, stainer, out, mpp, uncertainty)
     for file in job.files:
         check_output(path, file)
+    if uncertainty is None or not job.is_painted():
+        job.painted_note.unlink(missing_ok=True)  # it speaks of slides that are now replaced
+        yield from _paint(job, mpp)
     if uncertainty is None:
-        yield from _paint(job, mpp)
         return
-    if not job.is_painted():
-        yield from _paint(job, mpp)
     yield Progress("measuring", 0, 1)
     write_summaries(path, mpp, stainer, uncertainty, job.files)
     job.painted_note.unlink()
@@ -100,25 +100,33 @@ class _Job:
         path: the slide.
         stainer: the model.
         out: the name of the result.
+        mpp: scale of the slide, where the user tells it.
         uncertainty: what is told of it.
     """
 
-    def __init__(self, path: Path, stainer: Stainer, out: Path, uncertainty: Uncertainty | None) -> None:
+    def __init__(
+        self, path: Path, stainer: Stainer, out: Path, mpp: Mpp | None, uncertainty: Uncertainty | None
+    ) -> None:
         card = stainer.model.card
         self.path, self.stainer, self.out, self.uncertainty = path, stainer, out, uncertainty
         self.products = products_of(card) if uncertainty is None else uncertainty.products
         self.files = files_for(out, card, self.products)
-        self.note = provenance(path, stainer) | ({} if uncertainty is None else uncertainty.note)
+        self.note = provenance(path, stainer, mpp) | ({} if uncertainty is None else uncertainty.note)
 
     @property
     def painted_note(self) -> Path:
         """A file that says that all slides are painted and only the summary is missing."""
         return self.out.with_name(f"{self.out.name}.painted")
 
+    @property
+    def painted_text(self) -> str:
+        """What stands in that file: all that the slides depend on."""
+        return json.dumps(self.note | {"compression": self.stainer.options.compression})
+
     def is_painted(self) -> bool:
         """Whether an earlier call made all slides, in the same way, and died over the summary."""
         note = self.painted_note
-        is_same = note.is_file() and note.read_text(encoding="utf-8") == json.dumps(self.note)
+        is_same = note.is_file() and note.read_text(encoding="utf-8") == self.painted_text
         return is_same and all(file.is_file() and not is_unfinished(file) for file in self.files)
 
 
@@ -139,7 +147,7 @@ def _paint(job: _Job, mpp: Mpp | None) -> Iterator[Progress]:
             else:
                 yield from _stain_rescaled(source, plan, job, writer, reader)
             if job.uncertainty is not None:
-                write_text(job.painted_note, json.dumps(job.note))
+                write_text(job.painted_note, job.painted_text)
     _remove_spools(job.out, keep="")
 
 

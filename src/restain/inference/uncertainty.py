@@ -12,6 +12,7 @@ from pydantic import Field
 
 from restain.config import Config
 from restain.errors import ConfigError, UncalibratedWarning
+from restain.geometry import Mpp
 from restain.inference.draws import check_sampler, fractions_of
 from restain.inference.engine import Pixels, draw_tiles, image_of, stain_tiles
 from restain.inference.products import Content, Product, products_of
@@ -135,9 +136,9 @@ def finished_tiles(
     return draw_tiles(source, plan, stainer, uncertainty.samples, uncertainty.images, first_row)
 
 
-def notes_of(path: Path, stainer: Stainer, uncertainty: Uncertainty | None) -> list[dict[str, str]]:
+def notes_of(path: Path, stainer: Stainer, mpp: Mpp | None, uncertainty: Uncertainty | None) -> list[dict[str, str]]:
     """Return what the pixels of each product depend on, as text; those of the stain not on what is told of it."""
-    note = provenance(path, stainer)
+    note = provenance(path, stainer, mpp)
     if uncertainty is None:
         return [note for _ in stainer.model.card.targets]
     told = note | uncertainty.note

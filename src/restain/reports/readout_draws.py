@@ -13,7 +13,7 @@ from restain.inference import Stainer, draw_image
 from restain.inference.array_reader import ArrayReader
 from restain.metrics import Resampled
 from restain.reports.readout import Readout, read_image
-from restain.reports.readout_regions import RegionReader, inside
+from restain.reports.readout_regions import MOST_PIXELS, RegionReader, inside
 from restain.reports.readout_rules import ReadoutOptions
 from restain.slides import RGB, open_slide, read_at, size_at
 from restain.tissue import nucleus_finder
@@ -71,6 +71,11 @@ def read_drawn(
         info = reader.info
         region, mpp = inside(regions.region, info), info.require_mpp()
         around = region.grow(AROUND).clip(Region.of(info.size))
+        if samples * around.size.area > MOST_PIXELS:
+            raise DataError(
+                f"{samples} virtual stains of the {region.size} px of {path} are too many to hold at once",
+                fix="choose a part with --region, or fewer --samples",
+            )
         with ArrayReader(reader.read(around), info.channels, mpp) as part:
             drawn = draw_image(part, stainer, samples)
     own = Region(region.x - around.x, region.y - around.y, region.width, region.height)

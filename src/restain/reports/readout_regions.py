@@ -62,6 +62,21 @@ class RegionReader:
             plane = read_at(reader, part, mpp)
             return image, mpp, plane.max(axis=2) > np.iinfo(plane.dtype).max // 2
 
+    def refuse_misfit(self, pred: Path, target: Path) -> None:
+        """Refuse to compare images of which a region, or the whole, is not the same place.
+
+        Raises:
+            DataError: sizes or scales that differ.
+        """
+        with open_slide(pred, self.mpp) as one, open_slide(target, self.mpp) as other:
+            a, b = one.info, other.info
+        if a.size != b.size or (a.mpp and b.mpp and not a.mpp.is_close(b.mpp)):
+            raise DataError(
+                f"{pred} has {a.size} px of {a.mpp or 'unknown scale'}, its truth {b.size} px of "
+                f"{b.mpp or 'unknown scale'}",
+                fix="bring both to one size and scale",
+            )
+
     def scale_of(self, info: SlideInfo) -> Mpp:
         """Return the scale at which an image is read; ScaleError where its own is not known."""
         own = info.require_mpp()

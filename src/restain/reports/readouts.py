@@ -147,6 +147,9 @@ def read_images(
     """
     finder = nucleus_finder(options.nuclei, options.rule.marks)
     pairs = _pairs(pred, target)
+    for path, truth in pairs.values():
+        if truth is not None:
+            regions.refuse_misfit(path, truth)
     masks = {} if tumour is None else _partners(pairs, tumour)
     whose = _patients(patients, list(pairs))
     others = [] if negative is None else list(images_in(negative).values() if negative.is_dir() else [negative])
@@ -264,13 +267,16 @@ def _patients(path: Path | None, names: Sequence[str]) -> dict[str, str]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})", fix="check the path") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read ({error})", fix="pass a table with commas, in UTF-8") from error
     if not rows or not {"image", "patient"} <= rows[0].keys():
         raise DataError(f"{path} has no columns image and patient", fix="name them in its first line")
-    whose = {image_name(Path(row["image"])): row["patient"] for row in rows} | {
-        row["image"]: row["patient"] for row in rows
-    }
+    whose: dict[str, str] = {}
+    for row in rows:
+        image, patient = row["image"] or "", row["patient"] or ""
+        for name in {image, image_name(Path(image))}:
+            if whose.setdefault(name, patient) != patient:
+                raise DataError(f"{path} gives {image} two patients", fix="keep one line per image")
     if missing := sorted(name for name in names if not whose.get(name)):
         raise DataError(f"{path} does not say whose {listed(missing)} is", fix="add a line for every image")
     return {name: whose[name] for name in names}

@@ -101,7 +101,8 @@ def betting_wealth(losses: ArrayLike, mu: float, delta: float) -> NDArray[np.flo
     It uses that losses vary little, which Hoeffding and Bentkus do not: shares of pixels outside do vary little.
 
     Args:
-        losses: (n, ...) independent values in [0, 1], in an order chosen before they were seen.
+        losses: (n, ...) independent values in [0, 1], in an order that has nothing to do with them: sorted by kind, the
+            easy first, the gambler is rich before the hard ones come, and the bound says nothing.
         mu: the mean that is bet against.
         delta: by which the stakes are set.
 
@@ -128,7 +129,7 @@ def betting_bound(losses: ArrayLike, delta: float) -> float:
     """Return the upper confidence bound by betting: the mu of which ``betting_wealth`` is 1 / delta.
 
     Args:
-        losses: (n,) independent values in [0, 1], in an order chosen before they were seen.
+        losses: (n,) independent values in [0, 1], in an order that has nothing to do with them.
         delta: the chance that the true mean is above.
 
     Returns:

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restain.colour import H_DAB_FIJI, od_from_rgb, separate
+from restain.inference.tissue import tissue_to_count
 from restain.metrics import positive_share
 from restain.pixels import Image
 from restain.reports.report.cases import Piece, Views, read
-from restain.tissue import tissue_mask
+from restain.slides import open_slide
+from restain.tissue import Mask
 from restain.uncertainty import Interval, Reliability, ReliabilitySummary, image_digest
 
 EDGES = np.linspace(-0.5, 2.5, 301)
@@ -99,7 +101,7 @@ def read_all(pieces: Sequence[Piece], *, dab: bool) -> Reading:
             if dab:
                 positive.append((positive_share(views.pred), positive_share(views.target)))
         if views.lower is not None and views.upper is not None:
-            inside += _cover(books, views)
+            inside += _cover(books, views, _tissue(piece))
     return Reading(
         tuple(pieces),
         tuple(densities) if colour and pieces else (),
@@ -121,7 +123,17 @@ def _enter(densities: Sequence[Density], side: int, image: Image) -> None:
             densities[3 + stain].add(side, amounts[..., stain])
 
 
-def _cover(books: Reliability, views: Views) -> list[float]:
+def _tissue(piece: Piece) -> Mask:
+    """Return where a piece shows tissue: by the mask for which calibrations promise something."""
+    with open_slide(piece.case.source or piece.case.target) as slide:
+        mask, size = tissue_to_count(slide), slide.info.size
+    rows = (np.arange(piece.region.y, piece.region.bottom) + 0.5) * mask.shape[0] // size.height
+    columns = (np.arange(piece.region.x, piece.region.right) + 0.5) * mask.shape[1] // size.width
+    cut: Mask = mask[np.ix_(rows.astype(int), columns.astype(int))]
+    return cut
+
+
+def _cover(books: Reliability, views: Views, mask: Mask) -> list[float]:
     """Enter the intervals of a piece where there is tissue, and return the share inside, or nothing without tissue.
 
     The error is that of the virtual image.
@@ -130,8 +142,6 @@ def _cover(books: Reliability, views: Views) -> list[float]:
     """
     assert views.lower is not None
     assert views.upper is not None
-    shown = views.target if views.source is None else views.source
-    mask = tissue_mask(shown)
     if not mask.any():
         return []
     white = np.iinfo(views.target.dtype).max

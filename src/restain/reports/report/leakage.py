@@ -76,7 +76,8 @@ def find_leakage(card: Card | None, cases: Sequence[Case], patients: dict[str, s
         trained = set(names)
         compared = f"{len(common)} images have the name of a training image; {len(common[:READ])} were compared"
     known = patients or {}
-    of_training = {known[name] for name in trained if name in known}
+    others = {case.name for case in cases} - set(same)  # of these names the table tells whose the judged image is
+    of_training = {known[name] for name in trained - others if name in known}
     shared = {known[case.name] for case in cases if case.name in known} & of_training
     return Leakage(compared, tuple(same), tuple(sorted(shared)))
 

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from restain.bundle import WEIGHTS, Card, bundles, find_bundle, load_card
-from restain.errors import DataError
+from restain.errors import BundleError, ConfigError, DataError
 from restain.reports.report.cases import Case
 from restain.reports.report.options import ReportOptions
 from restain.slides import RGB
@@ -58,7 +58,10 @@ def find_origin(cases: Sequence[Case], options: ReportOptions) -> Origin:
             )
         return Origin(notes, card, folder)
     for folder in bundles() if digest else ():
-        card = load_card(folder)
+        try:
+            card = load_card(folder)
+        except (BundleError, ConfigError):
+            continue  # a damaged bundle somewhere on this machine is no business of these images
         if card.files.get(WEIGHTS) == digest:
             return Origin(notes, card, folder)
     return Origin(notes, None, None)

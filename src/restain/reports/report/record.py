@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -136,16 +137,16 @@ class Record:
     @property
     def command(self) -> str:
         """The command that measures the same again."""
-        words = ["restain evaluate", f"--pred {self.pred}", f"--target {self.target}"]
+        words = ["restain evaluate", f"--pred {_quoted(self.pred)}", f"--target {_quoted(self.target)}"]
         if self.source is not None:
-            words.append(f"--source {self.source}")
+            words.append(f"--source {_quoted(self.source)}")
         if self.metrics:
             words.append(f"--metrics {','.join(metric.name for metric in self.metrics)}")
         if self.profile is not None:
             words.append(f"--profile {self.profile}")
         if self.distance is not None:
             words.append(f"--features {self.distance.features}")
-        return " ".join([*words, f"--out {self.folder}"])
+        return " ".join([*words, f"--out {_quoted(self.folder)}"])
 
 
 def read_record(folder: Path) -> Record:
@@ -242,3 +243,7 @@ def _distance(tree: dict[str, Any]) -> DistanceRecord:
 def as_number(value: float | str | None) -> float:
     """Return a number of a JSON file, which has null for NaN and strings for infinities."""
     return math.nan if value is None else float(value)
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
