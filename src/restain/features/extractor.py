@@ -75,6 +75,15 @@ class Extractor(ABC):
         """Return (B, dimension) of images (B, 3, H, W) in [0, 1], on ``device``."""
 
 
+def refuse_small(x: Tensor, least: int) -> None:
+    """Refuse images (B, C, H, W) with a side below ``least`` pixels, which show too little."""
+    if min(x.shape[2:]) < least:
+        raise DataError(
+            f"an image of {x.shape[3]} x {x.shape[2]} px is too small to take features from",
+            fix=f"take images of at least {least} px",
+        )
+
+
 def features_of(images: Iterable[Image], extractor: Extractor) -> Features:
     """Return the features of images, batch by batch; those of equal size that follow each other share a batch.
 

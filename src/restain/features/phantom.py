@@ -6,8 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from restain.errors import DataError
-from restain.features.extractor import Extractor
+from restain.features.extractor import Extractor, refuse_small
 from restain.features.phantom_network import FOLD, load_phantom_network
 
 SHIPPED = Path(__file__).parent / "weights" / "phantom"
@@ -43,10 +42,6 @@ class PhantomExtractor(Extractor):
 
     def _features(self, x: Tensor) -> Tensor:
         height, width = (length - length % FOLD for length in x.shape[2:])
-        if min(height, width) < LEAST:
-            raise DataError(
-                f"an image of {x.shape[3]} x {x.shape[2]} px is too small to take features from",
-                fix=f"take images of at least {LEAST} px",
-            )
+        refuse_small(x, LEAST)
         images = (2 * x - 1)[:, :, :height, :width].contiguous(memory_format=torch.channels_last)
         return self._network.features(images)

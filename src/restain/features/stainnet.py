@@ -10,8 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from restain.errors import DataError
-from restain.features.extractor import Extractor
+from restain.features.extractor import Extractor, refuse_small
 from restain.features.inception import full_precision
 from restain.features.network_files import NetworkCard, load_network_card, load_weights
 from restain.nn import ResNet18
@@ -63,11 +62,7 @@ class StainNetExtractor(Extractor):
         self.digest = card.digest
 
     def _features(self, x: Tensor) -> Tensor:
-        if min(x.shape[2:]) < LEAST:
-            raise DataError(
-                f"an image of {x.shape[3]} x {x.shape[2]} px is too small to take features from",
-                fix=f"take images of at least {LEAST} px",
-            )
+        refuse_small(x, LEAST)
         with full_precision():
             return self._network.features((2 * x - 1).contiguous(memory_format=torch.channels_last))
 
